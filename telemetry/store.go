@@ -1,0 +1,30 @@
+package telemetry
+
+// sourceStoreExporter is the folder whose metadata.yaml declares these metrics.
+const sourceStoreExporter = "github.com/tailgate-otel/tailgate/exporters/prometheusstoreexporter"
+
+// AttrExporter is the component id of an exporter.
+var AttrExporter = Attribute{
+	Key:   "exporter",
+	Brief: "Component id of the exporter.",
+	Bound: "the exporters of the collector's configuration",
+}
+
+// The metrics of the exporter into the embedded Prometheus.
+var (
+	StoreSamplesAppended = Metric{
+		Name: "otelcol_exporter_prometheusstore_samples_appended", Kind: Counter, Unit: "{sample}", Stability: Development,
+		Source: sourceStoreExporter, Description: "Samples that the store took.",
+		Attributes: []Attribute{AttrExporter},
+	}
+	StoreSamplesRefused = Metric{
+		Name: "otelcol_exporter_prometheusstore_samples_refused", Kind: Counter, Unit: "{sample}", Stability: Development,
+		Source: sourceStoreExporter, Description: "Samples that the store refused; the rest of their batch is stored.",
+		Attributes: []Attribute{AttrExporter, {
+			Key: "reason", Brief: "Why the sample was refused.", Bound: "the list in the exporter's metadata.yaml",
+		}},
+	}
+)
+
+// Store lists the metrics of the embedded Prometheus that reach the store itself.
+func Store() []Metric { return []Metric{StoreSamplesAppended, StoreSamplesRefused} }
