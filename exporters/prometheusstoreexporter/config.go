@@ -1,0 +1,79 @@
+package prometheusstoreexporter
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/otlptranslator"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/config/configretry"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
+
+	"github.com/tailgate-otel/tailgate/internal/yamlkeys"
+)
+
+// Config is what a user writes under exporters::prometheusstore.
+type Config struct {
+	// Store is the id of the extension to write to. Default prometheusstore.
+	Store component.ID `mapstructure:"store"`
+
+	// TranslationStrategy says how OTLP names become Prometheus names; the four values are Prometheus' own. The generated
+	// dashboards expect the default. Default UnderscoreEscapingWithSuffixes.
+	TranslationStrategy otlptranslator.TranslationStrategyOption `mapstructure:"translation_strategy"`
+
+	// PromoteResourceAttributes become a label of every series of the resource. Each value is one more set of series, so
+	// name few. The others are labels of target_info, to be joined. Default none.
+	PromoteResourceAttributes []string `mapstructure:"promote_resource_attributes"`
+
+	// KeepIdentifyingResourceAttributes keeps service.name, service.namespace and service.instance.id as labels of
+	// target_info, beside job and instance. Default false.
+	KeepIdentifyingResourceAttributes bool `mapstructure:"keep_identifying_resource_attributes"`
+
+	// PromoteScopeMetadata adds name, version, schema URL and attributes of the instrumentation scope as otel_scope_*
+	// labels. Default false, because an upgrade of a library then starts new series.
+	PromoteScopeMetadata bool `mapstructure:"promote_scope_metadata"`
+
+	// Timeout bounds one write. Default 5s.
+	Timeout exporterhelper.TimeoutConfig `mapstructure:",squash"`
+
+	// Queue decouples the pipeline from the database. Default off: a local write takes milliseconds, a queue would
+	// only hide that the disk is too slow, and what it holds is lost with the process.
+	Queue configoptional.Optional[exporterhelper.QueueBatchConfig] `mapstructure:"sending_queue"`
+
+	// Retry repeats a batch that failed with an I/O error. Refused samples are never retried. Default on, for at most
+	// 30s: without a queue the sender waits meanwhile, and it will retry by itself.
+	Retry configretry.BackOffConfig `mapstructure:"retry_on_failure"`
+}
+
+var strategies = []string{
+	string(otlptranslator.UnderscoreEscapingWithSuffixes),
+	string(otlptranslator.UnderscoreEscapingWithoutSuffixes),
+	string(otlptranslator.NoUTF8EscapingWithSuffixes),
+	string(otlptranslator.NoTranslation),
+}
+
+// Validate reports every problem at once; each message starts with the key.
+func (c *Config) Validate() error {
+	var errs []error
+	if c.Store == (component.ID{}) {
+		errs = append(errs, errors.New("store: must be the id of a prometheusstore extension"))
+	}
+	if s := string(c.TranslationStrategy); !slices.Contains(strategies, s) {
+		errs = append(errs, fmt.Errorf("translation_strategy: unknown value %q%s", s, yamlkeys.DidYouMean(s, strategies)))
+	}
+	seen := map[string]bool{}
+	for i, name := range c.PromoteResourceAttributes {
+		key := fmt.Sprintf("promote_resource_attributes[%d]", i)
+		switch {
+		case strings.TrimSpace(name) == "":
+			errs = append(errs, fmt.Errorf("%s: must be the name of a resource attribute, got %q", key, name))
+		case seen[name]:
+			errs = append(errs, fmt.Errorf("%s: %q is listed twice", key, name))
+		}
+		seen[name] = true
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,55 @@
+package prometheusstoreextension
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/confighttp"
+	"go.opentelemetry.io/collector/extension"
+
+	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension/internal/metadata"
+)
+
+// NewFactory returns the factory of the prometheusstore extension.
+func NewFactory() extension.Factory {
+	return extension.NewFactory(metadata.Type, createDefaultConfig, create, metadata.ExtensionStability)
+}
+
+func create(_ context.Context, set extension.Settings, cfg component.Config) (extension.Extension, error) {
+	config, ok := cfg.(*Config)
+	if !ok {
+		return nil, fmt.Errorf("prometheusstore extension: unexpected config %T", cfg)
+	}
+	return newStore(config, set), nil
+}
+
+func createDefaultConfig() component.Config {
+	http := confighttp.NewDefaultServerConfig()
+	http.NetAddr.Endpoint = "localhost:9090"
+	http.ReadHeaderTimeout = 10 * time.Second
+	http.ReadTimeout = 30 * time.Second
+	// Longer than the longest query, or a slow answer is cut while it is written.
+	http.WriteTimeout = 150 * time.Second
+	http.IdleTimeout = 2 * time.Minute
+	return &Config{
+		Directory:            "data/prometheus",
+		Retention:            RetentionConfig{Time: Duration(15 * 24 * time.Hour)},
+		OutOfOrderTimeWindow: Duration(10 * time.Minute),
+		MaxExemplars:         100_000,
+		WALCompression:       walSnappy,
+		Query:                defaultQueryConfig(),
+		HTTP:                 http,
+		Viewer:               ViewerConfig{},
+	}
+}
+
+func defaultQueryConfig() QueryConfig {
+	return QueryConfig{
+		Timeout:        Duration(2 * time.Minute),
+		MaxSamples:     50_000_000,
+		MaxConcurrency: 4,
+		LookbackDelta:  Duration(5 * time.Minute),
+	}
+}
