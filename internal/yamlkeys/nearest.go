@@ -24,7 +24,7 @@ func DidYouMean(word string, known []string) string {
 // Nearest returns the known word that is nearest to word by edit distance, if it is near enough to be a misspelling:
 // up to a third of the word's length, and two edits for short words. Ties go to the alphabetically first.
 func Nearest(word string, known []string) (string, bool) {
-	best, bestDistance := "", max(2, len(word)/3)+1
+	best, bestDistance := "", max(2, (len(word)+1)/3)+1
 	for _, k := range slices.Sorted(slices.Values(known)) {
 		if d := levenshtein.ComputeDistance(strings.ToLower(word), strings.ToLower(k)); d < bestDistance && d < len(k) {
 			best, bestDistance = k, d

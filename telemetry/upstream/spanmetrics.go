@@ -34,7 +34,9 @@ var (
 )
 
 // SpanMetrics lists the metrics of the span_metrics connector.
-func SpanMetrics() []telemetry.Metric { return []telemetry.Metric{SpanMetricsCalls, SpanMetricsDuration} }
+func SpanMetrics() []telemetry.Metric {
+	return []telemetry.Metric{SpanMetricsCalls, SpanMetricsDuration}
+}
 
 func spanAttributes() []telemetry.Attribute {
 	return []telemetry.Attribute{AttrServiceName, AttrSpanName, AttrSpanKind, AttrStatusCode, AttrCollectorInstanceID}

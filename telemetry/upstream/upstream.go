@@ -7,7 +7,7 @@ import "github.com/tailgate-otel/tailgate/telemetry"
 
 // All lists every metric of the package.
 func All() []telemetry.Metric {
-	var all []telemetry.Metric
+	all := []telemetry.Metric{TargetInfo}
 	for _, group := range [][]telemetry.Metric{Collector(), TailSampling(), SpanMetrics(), GoRuntime()} {
 		all = append(all, group...)
 	}
@@ -23,9 +23,9 @@ var TargetInfo = telemetry.Metric{
 	},
 }
 
-// Modules that the metrics come from.
+// Packages that the metrics come from.
 const (
-	modPrometheus = "github.com/prometheus/prometheus"
+	modPrometheus = "github.com/prometheus/prometheus/storage/remote/otlptranslator/prometheusremotewrite"
 	modReceiver   = "go.opentelemetry.io/collector/receiver/receiverhelper"
 	modExporter   = "go.opentelemetry.io/collector/exporter/exporterhelper"
 	modService    = "go.opentelemetry.io/collector/service"
