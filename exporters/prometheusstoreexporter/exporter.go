@@ -64,18 +64,23 @@ func (e *storeExporter) shutdown(context.Context) error {
 
 // push writes one batch: all of it that the store can take. It fails only when nothing was written.
 func (e *storeExporter) push(ctx context.Context, md pmetric.Metrics) error {
-	tally := &tally{}
-	err := e.write(ctx, md, tally, refuseUntranslated)
+	counted := &tally{}
+	err := errUntranslatable
+	bounds := boundsOf(e.store)
+	if !bounds.exceededBy(md) {
+		err = e.write(ctx, md, counted, refuseUntranslated)
+	}
 	if errors.Is(err, errUntranslatable) {
-		// Rare, so it may cost a second pass: the batch was rolled back, is strained and written again.
-		tally = newTallyOf(e.strain(ctx, &md))
-		err = e.write(ctx, md, tally, countUntranslated)
+		// Rare, so it may cost a second pass: nothing was written, the batch is strained and written again.
+		clean, strained := e.strain(ctx, md, bounds)
+		counted = strained
+		err = e.write(ctx, clean, counted, countUntranslated)
 	}
 	if err != nil {
 		return err
 	}
-	e.instruments.add(ctx, tally)
-	e.report.say(tally)
+	e.instruments.add(ctx, counted)
+	e.report.say(counted)
 	return nil
 }
 

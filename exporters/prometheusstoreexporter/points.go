@@ -1,12 +1,76 @@
 package prometheusstoreexporter
 
 import (
+	"iter"
+	"time"
+
 	"github.com/prometheus/prometheus/model/histogram"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/tailgate-otel/tailgate/internal/promstore"
 )
 
-// pointTest reports whether a point is bad. fill makes the metric of that one point; why is the reason, should it be.
-type pointTest func(why reason, fill func(pmetric.Metric)) bool
+// point is what the five kinds of data points have in common.
+type point interface {
+	Timestamp() pcommon.Timestamp
+}
+
+// timeBounds are the times outside which the store refuses every sample.
+type timeBounds struct{ oldest, newest pcommon.Timestamp }
+
+func boundsOf(store promstore.Store) timeBounds {
+	oldest, newest := store.Bounds()
+	return timeBounds{stamp(oldest), stamp(newest)}
+}
+
+// stamp is pcommon.NewTimestampFromTime for times that may lie before 1970.
+func stamp(t time.Time) pcommon.Timestamp {
+	return pcommon.Timestamp(max(0, t.UnixNano()))
+}
+
+// exceededBy reports whether a point of md lies outside. It looks at every point: 2 ns each, against 700 for storing it.
+func (b timeBounds) exceededBy(md pmetric.Metrics) bool {
+	for _, rm := range md.ResourceMetrics().All() {
+		for _, sm := range rm.ScopeMetrics().All() {
+			for _, m := range sm.Metrics().All() {
+				if b.exceededByMetric(m) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func (b timeBounds) exceededByMetric(m pmetric.Metric) bool {
+	switch m.Type() {
+	case pmetric.MetricTypeGauge:
+		return anyOutside(b, m.Gauge().DataPoints().All())
+	case pmetric.MetricTypeSum:
+		return anyOutside(b, m.Sum().DataPoints().All())
+	case pmetric.MetricTypeHistogram:
+		return anyOutside(b, m.Histogram().DataPoints().All())
+	case pmetric.MetricTypeExponentialHistogram:
+		return anyOutside(b, m.ExponentialHistogram().DataPoints().All())
+	case pmetric.MetricTypeSummary:
+		return anyOutside(b, m.Summary().DataPoints().All())
+	}
+	return false
+}
+
+func anyOutside[P point](b timeBounds, points iter.Seq2[int, P]) bool {
+	for _, p := range points {
+		if t := p.Timestamp(); t < b.oldest || t > b.newest {
+			return true
+		}
+	}
+	return false
+}
+
+// pointTest reports whether a point is bad. alone makes the metric that has only this point; why is the reason in case
+// the point has no form in Prometheus.
+type pointTest func(p point, why reason, alone func(pmetric.Metric)) bool
 
 // removePoints removes the bad points of m and returns how many are left.
 func removePoints(m pmetric.Metric, bad pointTest) int {
@@ -14,7 +78,9 @@ func removePoints(m pmetric.Metric, bad pointTest) int {
 	case pmetric.MetricTypeGauge:
 		points := m.Gauge().DataPoints()
 		points.RemoveIf(func(p pmetric.NumberDataPoint) bool {
-			return bad(reasonUntranslatable, func(to pmetric.Metric) { p.CopyTo(to.SetEmptyGauge().DataPoints().AppendEmpty()) })
+			return bad(p, reasonUntranslatable, func(to pmetric.Metric) {
+				p.CopyTo(to.SetEmptyGauge().DataPoints().AppendEmpty())
+			})
 		})
 		return points.Len()
 	case pmetric.MetricTypeSum:
@@ -26,7 +92,9 @@ func removePoints(m pmetric.Metric, bad pointTest) int {
 	case pmetric.MetricTypeSummary:
 		points := m.Summary().DataPoints()
 		points.RemoveIf(func(p pmetric.SummaryDataPoint) bool {
-			return bad(reasonUntranslatable, func(to pmetric.Metric) { p.CopyTo(to.SetEmptySummary().DataPoints().AppendEmpty()) })
+			return bad(p, reasonUntranslatable, func(to pmetric.Metric) {
+				p.CopyTo(to.SetEmptySummary().DataPoints().AppendEmpty())
+			})
 		})
 		return points.Len()
 	}
@@ -36,11 +104,11 @@ func removePoints(m pmetric.Metric, bad pointTest) int {
 func removeSumPoints(sum pmetric.Sum, bad pointTest) int {
 	points := sum.DataPoints()
 	points.RemoveIf(func(p pmetric.NumberDataPoint) bool {
-		return bad(reasonUntranslatable, func(to pmetric.Metric) {
-			s := to.SetEmptySum()
-			s.SetAggregationTemporality(sum.AggregationTemporality())
-			s.SetIsMonotonic(sum.IsMonotonic())
-			p.CopyTo(s.DataPoints().AppendEmpty())
+		return bad(p, reasonUntranslatable, func(to pmetric.Metric) {
+			one := to.SetEmptySum()
+			one.SetAggregationTemporality(sum.AggregationTemporality())
+			one.SetIsMonotonic(sum.IsMonotonic())
+			p.CopyTo(one.DataPoints().AppendEmpty())
 		})
 	})
 	return points.Len()
@@ -49,7 +117,7 @@ func removeSumPoints(sum pmetric.Sum, bad pointTest) int {
 func removeHistogramPoints(h pmetric.Histogram, bad pointTest) int {
 	points := h.DataPoints()
 	points.RemoveIf(func(p pmetric.HistogramDataPoint) bool {
-		return bad(reasonUntranslatable, func(to pmetric.Metric) {
+		return bad(p, reasonUntranslatable, func(to pmetric.Metric) {
 			one := to.SetEmptyHistogram()
 			one.SetAggregationTemporality(h.AggregationTemporality())
 			p.CopyTo(one.DataPoints().AppendEmpty())
@@ -65,7 +133,7 @@ func removeExponentialPoints(h pmetric.ExponentialHistogram, bad pointTest) int 
 		if p.Scale() < histogram.ExponentialSchemaMin {
 			why = reasonBadHistogram
 		}
-		return bad(why, func(to pmetric.Metric) {
+		return bad(p, why, func(to pmetric.Metric) {
 			one := to.SetEmptyExponentialHistogram()
 			one.SetAggregationTemporality(h.AggregationTemporality())
 			p.CopyTo(one.DataPoints().AppendEmpty())

@@ -3,6 +3,7 @@ package prometheusstoreexporter
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
@@ -11,24 +12,26 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 )
 
-// sieve finds the data points that the converter cannot translate, by translating them one by one into nothing. It asks
-// the converter itself instead of repeating its rules, which change with Prometheus.
+// sieve takes out the data points that the converter must not see: those outside the store's times, which it would
+// stretch target_info over, and those that it cannot translate. The latter it finds by translating points one by one into
+// nothing, so that it asks the converter itself instead of repeating its rules, which change with Prometheus.
 type sieve struct {
 	ctx         context.Context //nolint:containedctx // lives for one call of strain
 	translation prometheusremotewrite.Settings
-	tally       tally
+	bounds      timeBounds
+	tally       *tally
 
 	// trial is the resource and scope that are being strained, with room for one metric.
 	trial   pmetric.Metrics
 	metrics pmetric.MetricSlice
 }
 
-// strain replaces md by a copy without the points that cannot be translated, and returns how many those were and why.
-// The caller's metrics are left as they are: other exporters may share them.
-func (e *storeExporter) strain(ctx context.Context, md *pmetric.Metrics) *tally {
+// strain returns a copy of md without the points that must be refused, and the tally of those. md itself is left as it
+// is: other exporters may share it.
+func (e *storeExporter) strain(ctx context.Context, md pmetric.Metrics, bounds timeBounds) (pmetric.Metrics, *tally) {
 	clean := pmetric.NewMetrics()
 	md.CopyTo(clean)
-	s := &sieve{ctx: ctx, translation: e.translation}
+	s := &sieve{ctx: ctx, translation: e.translation, bounds: bounds, tally: &tally{}}
 	// target_info belongs to the resource; its errors must not be blamed on the points.
 	s.translation.DisableTargetInfo = true
 	for _, rm := range clean.ResourceMetrics().All() {
@@ -37,8 +40,7 @@ func (e *storeExporter) strain(ctx context.Context, md *pmetric.Metrics) *tally 
 			sm.Metrics().RemoveIf(s.spoilt)
 		}
 	}
-	*md = clean
-	return &s.tally
+	return clean, s.tally
 }
 
 func (s *sieve) aim(rm pmetric.ResourceMetrics, sm pmetric.ScopeMetrics) {
@@ -61,25 +63,50 @@ func (s *sieve) try(fill func(pmetric.Metric)) error {
 
 // spoilt removes the bad points of a metric and reports whether none is left.
 func (s *sieve) spoilt(m pmetric.Metric) bool {
+	if s.bounds.exceededByMetric(m) && removePoints(m, s.outside(m)) == 0 {
+		return true
+	}
 	s.tally.exemplarsRefused[exemplarOther] += removeValueless(m)
 	if s.try(m.CopyTo) == nil {
 		return false
 	}
+	return removePoints(m, s.untranslatable(m)) == 0
+}
+
+// outside counts points outside the bounds, for each of which the store would give the same answer.
+func (s *sieve) outside(m pmetric.Metric) pointTest {
+	return func(p point, _ reason, _ func(pmetric.Metric)) bool {
+		t := p.Timestamp()
+		why := reasonTooOld
+		switch {
+		case t > s.bounds.newest:
+			why = reasonTooFarAhead
+		case t >= s.bounds.oldest:
+			return false
+		}
+		s.tally.refuse(why, fmt.Sprintf("metric %q at %s", m.Name(), t.AsTime().Format(time.RFC3339Nano)))
+		return true
+	}
+}
+
+// untranslatable counts points that the converter turns down on their own.
+func (s *sieve) untranslatable(m pmetric.Metric) pointTest {
 	delta := temporality(m) == pmetric.AggregationTemporalityDelta
-	return removePoints(m, func(why reason, fill func(pmetric.Metric)) bool {
+	return func(_ point, why reason, alone func(pmetric.Metric)) bool {
 		err := s.try(func(to pmetric.Metric) {
 			to.SetName(m.Name())
 			to.SetUnit(m.Unit())
-			fill(to)
+			alone(to)
 		})
+		if err == nil {
+			return false
+		}
 		if delta {
 			why = reasonDeltaTemporality
 		}
-		if err != nil {
-			s.tally.refuse(why, fmt.Sprintf("metric %q: %s", m.Name(), err))
-		}
-		return err != nil
-	}) == 0
+		s.tally.refuse(why, fmt.Sprintf("metric %q: %s", m.Name(), err))
+		return true
+	}
 }
 
 func temporality(m pmetric.Metric) pmetric.AggregationTemporality {

@@ -36,15 +36,6 @@ func (t *tally) refuseSample(why reason, ls labels.Labels, tMillis int64, err er
 	}
 }
 
-// newTallyOf starts the tally of a batch that was strained before.
-func newTallyOf(strained *tally) *tally {
-	return &tally{
-		refused:          strained.refused,
-		examples:         strained.examples,
-		exemplarsRefused: strained.exemplarsRefused,
-	}
-}
-
 // instruments are the exporter's own metrics, with the attribute sets built once.
 type instruments struct {
 	builder         *metadata.TelemetryBuilder

@@ -43,20 +43,26 @@ func (a *tolerant) Append(
 	ref, err := a.AppenderV2.Append(ref, ls, st, t, v, h, fh, opts)
 	var partial *storage.AppendPartialError
 	if err != nil && !errors.As(err, &partial) {
-		return 0, a.refuse(ls, t, err)
+		return 0, a.refuse(ls, t, err, opts.MetricFamilyName)
 	}
 	a.take(ref, ls, t, len(opts.Exemplars), partial)
 	return ref, nil
 }
 
+// targetInfo is the family that the converter derives from the resource. It repeats the series over the time range of
+// the batch; a repetition that is refused was sent by nobody and is not counted.
+const targetInfo = "target_info"
+
 // refuse counts a sample, or keeps an error that is not about the sample.
-func (a *tolerant) refuse(ls labels.Labels, t int64, err error) error {
+func (a *tolerant) refuse(ls labels.Labels, t int64, err error, family string) error {
 	reason, ok := sampleReason(err)
 	if !ok {
 		a.failure = err
 		return err
 	}
-	a.tally.refuseSample(reason, ls, t, err)
+	if family != targetInfo {
+		a.tally.refuseSample(reason, ls, t, err)
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package prometheusstoreextension
 
 import (
 	"context"
+	"math"
 	"strings"
 	"time"
 
@@ -26,18 +27,33 @@ type intake struct {
 	families      *families.Table
 	retention     time.Duration
 	takeExemplars bool
+
+	// reach is how far before the newest sample the database takes any: half a block for samples in order, the
+	// out-of-order window for others.
+	reach time.Duration
+}
+
+// bounds are the times outside which every sample is refused.
+func (in *intake) bounds(now time.Time) (oldest, newest time.Time) {
+	oldest, newest = now.Add(-in.retention), now.Add(maxAhead)
+	if head := in.db.Head().MaxTime(); head != math.MinInt64 {
+		if reached := time.UnixMilli(head).Add(-in.reach); reached.After(oldest) {
+			oldest = reached
+		}
+	}
+	return oldest, newest
 }
 
 func (in *intake) AppenderV2(ctx context.Context) storage.AppenderV2 {
 	if !in.gate.enter() {
 		return notOpen{}
 	}
-	now := time.Now()
+	oldest, newest := in.bounds(time.Now())
 	return &batch{
 		AppenderV2: in.db.AppenderV2(ctx),
 		intake:     in,
-		oldest:     now.Add(-in.retention).UnixMilli(),
-		newest:     now.Add(maxAhead).UnixMilli(),
+		oldest:     oldest.UnixMilli(),
+		newest:     newest.UnixMilli(),
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/extension"
@@ -70,6 +71,16 @@ func (s *store) AppenderV2(ctx context.Context) storage.AppenderV2 {
 // LookbackDelta implements promstore.Store.
 func (s *store) LookbackDelta() time.Duration { return time.Duration(s.cfg.Query.LookbackDelta) }
 
+// Bounds implements promstore.Store. A store that is not open has none: each append says so.
+func (s *store) Bounds() (oldest, newest time.Time) {
+	in := s.intake.Load()
+	if in == nil || !in.gate.enter() {
+		return time.Unix(0, 0), time.Now().Add(maxAhead)
+	}
+	defer in.gate.leave()
+	return in.bounds(time.Now())
+}
+
 // Start opens the database and serves it. It returns when both are ready, after the write-ahead log has been replayed,
 // because the pipelines that start next write at once.
 func (s *store) Start(ctx context.Context, host component.Host) error {
@@ -117,6 +128,7 @@ func (s *store) open(ctx context.Context, host component.Host) (*running, error)
 		gate:          newGate(),
 		families:      families.NewTable(metadataLimitBytes),
 		retention:     time.Duration(s.cfg.Retention.Time),
+		reach:         max(time.Duration(s.cfg.OutOfOrderTimeWindow), time.Duration(tsdb.DefaultBlockDuration/2)*time.Millisecond),
 		takeExemplars: s.cfg.MaxExemplars > 0,
 	}
 	registerFamilies(registry, in.families)

@@ -34,6 +34,11 @@ type Store interface {
 	// LookbackDelta is how far an instant query of this store looks back for a sample. A series that is written more
 	// rarely than this has gaps; target_info is repeated at half of it.
 	LookbackDelta() time.Duration
+
+	// Bounds are the times outside which the store refuses every sample, as of now. Writers that derive samples from a
+	// range of times, as Prometheus' OTLP converter does for target_info, must look first: one point without a time
+	// (1970) would make 11 million of them.
+	Bounds() (oldest, newest time.Time)
 }
 
 var (

@@ -26,6 +26,8 @@ func (*storeExtension) AppenderV2(context.Context) storage.AppenderV2 { return n
 
 func (*storeExtension) LookbackDelta() time.Duration { return time.Minute }
 
+func (*storeExtension) Bounds() (oldest, newest time.Time) { return time.Time{}, time.Time{} }
+
 type host map[component.ID]component.Component
 
 func (h host) GetExtensions() map[component.ID]component.Component { return h }
