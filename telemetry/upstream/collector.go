@@ -7,6 +7,12 @@ var (
 	AttrReceiver = telemetry.Attribute{
 		Key: "receiver", Brief: "Component id of the receiver.", Bound: "the receivers of the collector's configuration",
 	}
+	AttrProcessor = telemetry.Attribute{
+		Key: "processor", Brief: "Component id of the processor.", Bound: "the processors of the collector's configuration",
+	}
+	AttrOTelSignal = telemetry.Attribute{
+		Key: "otel.signal", Brief: "Signal that the processor handles.", Values: []string{"traces", "metrics", "logs", "profiles"},
+	}
 	AttrTransport = telemetry.Attribute{
 		Key: "transport", Brief: "How the data came in.", Bound: "the protocols of the receiver (grpc, http)",
 	}
@@ -63,6 +69,12 @@ var (
 		"Requests that fit into the sending queue.", telemetry.AttrExporter, AttrDataType)
 )
 
+// Items through processors.
+var (
+	ProcessorIncomingItems = processed("incoming_items", "Items passed to processors.")
+	ProcessorOutgoingItems = processed("outgoing_items", "Items that processors emitted.")
+)
+
 // Items that pass between the components of a pipeline.
 var (
 	ReceiverProducedItems  = items("otelcol.receiver.produced.items", "Items that receivers emitted.")
@@ -91,6 +103,7 @@ func Collector() []telemetry.Metric {
 		ExporterSentMetricPoints, ExporterSendFailedMetricPoints,
 		ExporterSentLogRecords, ExporterSendFailedLogRecords,
 		ExporterQueueSize, ExporterQueueCapacity,
+		ProcessorIncomingItems, ProcessorOutgoingItems,
 		ReceiverProducedItems, ProcessorConsumedItems, ProcessorProducedItems, ExporterConsumedItems,
 		ConnectorConsumedItems, ConnectorProducedItems,
 		ProcessCPUSeconds, ProcessMemoryRSS, ProcessHeapAlloc, ProcessUptime,
@@ -103,6 +116,10 @@ func received(name, unit, description string) telemetry.Metric {
 
 func exported(name, unit, description string) telemetry.Metric {
 	return metric(modExporter, "otelcol_exporter_"+name, telemetry.Counter, unit, description, telemetry.AttrExporter)
+}
+
+func processed(name, description string) telemetry.Metric {
+	return metric(modProcessor, "otelcol_processor_"+name, telemetry.Counter, "{item}", description, AttrProcessor, AttrOTelSignal)
 }
 
 func items(name, description string, extra ...telemetry.Attribute) telemetry.Metric {

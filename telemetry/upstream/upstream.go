@@ -27,6 +27,7 @@ var TargetInfo = telemetry.Metric{
 const (
 	modPrometheus = "github.com/prometheus/prometheus/storage/remote/otlptranslator/prometheusremotewrite"
 	modReceiver   = "go.opentelemetry.io/collector/receiver/receiverhelper"
+	modProcessor  = "go.opentelemetry.io/collector/processor/processorhelper"
 	modExporter   = "go.opentelemetry.io/collector/exporter/exporterhelper"
 	modService    = "go.opentelemetry.io/collector/service"
 	modSampling   = "github.com/open-telemetry/opentelemetry-collector-contrib/processor/tailsamplingprocessor"
