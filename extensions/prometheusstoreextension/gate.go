@@ -41,13 +41,13 @@ func (g *gate) leave() {
 
 var errStillInUse = errors.New("requests or batches are still in progress")
 
-// close is called once.
+// close may be called again after it has failed.
 func (g *gate) close(ctx context.Context) error {
 	g.mu.Lock()
-	g.closed = true
-	if g.users == 0 {
+	if !g.closed && g.users == 0 {
 		close(g.empty)
 	}
+	g.closed = true
 	g.mu.Unlock()
 	select {
 	case <-g.empty:

@@ -161,21 +161,29 @@ func (s *store) serve(run *running, listener net.Listener, host component.Host) 
 	}
 }
 
-// Shutdown drains the API, waits for open batches and closes engine and database. It works without Start and twice.
+// Shutdown drains the API, waits for open batches and closes engine and database. It works without Start and twice; after
+// an error another call tries again.
 func (s *store) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	run := s.running
-	if run == nil {
+	if s.running == nil {
 		return nil
 	}
-	s.running = nil
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
-	return run.close(ctx)
+	if err := s.running.drain(ctx); err != nil {
+		return err
+	}
+	db := s.running.db
+	s.running = nil
+	if err := db.close(); err != nil {
+		return fmt.Errorf("close database: %w", err)
+	}
+	return nil
 }
 
-func (run *running) close(ctx context.Context) error {
+// drain returns when nobody uses the database any more.
+func (run *running) drain(ctx context.Context) error {
 	if err := run.server.Shutdown(ctx); err != nil {
 		// Cutting the connections cancels the requests' contexts, on which the engine gives up within a step.
 		_ = run.server.Close()
@@ -187,9 +195,6 @@ func (run *running) close(ctx context.Context) error {
 	if err := run.gate.close(ctx); err != nil {
 		// Nothing is lost: what was committed is in the write-ahead log, and the lock ends with the process.
 		return fmt.Errorf("database is left open: %w", err)
-	}
-	if err := run.db.close(); err != nil {
-		return fmt.Errorf("close database: %w", err)
 	}
 	return nil
 }

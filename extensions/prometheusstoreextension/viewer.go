@@ -1,13 +1,17 @@
 package prometheusstoreextension
 
 import (
-	"io/fs"
-	"testing/fstest"
-
+	"github.com/tailgate-otel/tailgate/dashboards/dist"
+	"github.com/tailgate-otel/tailgate/dashboards/viewer"
 	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension/internal/viewerweb"
 )
 
+// newViewer is the only place that knows where page and dashboards come from: the two embed-only packages that a
+// component may import.
 func newViewer(cfg ViewerConfig) (*viewerweb.Handler, error) {
-	var files fs.FS = fstest.MapFS{"index.html": {Data: []byte("x")}}
-	return viewerweb.New(viewerweb.Settings{Files: files, Dashboards: fstest.MapFS{}, TraceURL: cfg.TraceURL})
+	return viewerweb.New(viewerweb.Settings{
+		Files:      viewer.Files(),
+		Dashboards: dist.Classic(),
+		TraceURL:   cfg.TraceURL,
+	})
 }

@@ -16,6 +16,8 @@ import (
 // Prefix is where Handler must be mounted.
 const Prefix = "/ui/"
 
+const indexName = "index.html"
+
 // contentSecurityPolicy lets the page load nothing from elsewhere and run no inline script. Inline styles are allowed,
 // because the plotting library positions its canvas with them.
 const contentSecurityPolicy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
@@ -78,11 +80,13 @@ func readFiles(fsys fs.FS) (map[string]document, error) {
 	if err != nil {
 		return nil, err
 	}
-	index, ok := files["index.html"]
-	if !ok {
-		return nil, fmt.Errorf("index.html is missing")
+	// Opened by name, because a viewer that was not built opens its placeholder under this name without listing it.
+	index, err := fs.ReadFile(fsys, indexName)
+	if err != nil {
+		return nil, err
 	}
-	files[""] = index
+	files[indexName] = newDocument(index, path.Ext(indexName))
+	files[""] = files[indexName]
 	return files, nil
 }
 

@@ -110,7 +110,7 @@ func TestNewNamesTheFile(t *testing.T) {
 	}{
 		"no page": {
 			func(s *viewerweb.Settings) { s.Files = fstest.MapFS{} },
-			"viewer files: index.html is missing",
+			"viewer files: open index.html: file does not exist",
 		},
 		"uid differs": {
 			func(s *viewerweb.Settings) { s.Dashboards = fstest.MapFS{"a.json": file(`{"uid":"b","title":"T"}`)} },
