@@ -54,7 +54,7 @@ var (
 		Attributes:  []Attribute{AttrGatewayReloadOutcome},
 	}
 	GatewayConfigLastReloadSuccessful = Metric{
-		Name: "gateway.config.last_reload_successful", Kind: Gauge, Unit: "1", Stability: Development, Source: ServiceGateway,
+		Name: "gateway.config.last_reload_successful", Kind: Gauge, Unit: "{state}", Stability: Development, Source: ServiceGateway,
 		Description: "1 when the configuration on disk is the one in force, 0 when the last change was refused.",
 	}
 	GatewayConfigAppliedTime = Metric{
