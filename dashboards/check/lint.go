@@ -46,7 +46,47 @@ func Lint(dashboards []Dashboard, metrics []telemetry.Metric, n telemetry.Naming
 			l.checkPanel(d, p, r.panel(p))
 		}
 	}
+	l.checkTwins(dashboards)
 	return sortFindings(l.findings), nil
+}
+
+// checkTwins compares the two schemas of each dashboard: the same panels must ask the same.
+func (l *linter) checkTwins(dashboards []Dashboard) {
+	first := map[string]Dashboard{}
+	for _, d := range dashboards {
+		twin, ok := first[d.UID]
+		if !ok {
+			first[d.UID] = d
+			continue
+		}
+		r := report{at: Finding{File: d.File, Dashboard: d.Title}, findings: &l.findings}
+		theirs := questions(twin)
+		for id, ours := range questions(d) {
+			if theirs[id] != ours {
+				r.add("twins", "panel %d differs from %s: %q there, %q here", id, twin.File, theirs[id], ours)
+			}
+			delete(theirs, id)
+		}
+		for id, text := range theirs {
+			r.add("twins", "panel %d of %s is missing here: %q", id, twin.File, text)
+		}
+	}
+}
+
+// questions writes title, type and queries of each panel as one text.
+func questions(d Dashboard) map[int]string {
+	out := map[int]string{}
+	for _, p := range d.Panels {
+		if p.Type == "row" {
+			continue // a row is a panel in one schema only
+		}
+		text := p.Type + " " + p.Title
+		for _, t := range p.Targets {
+			text += " " + t.Ref + ": " + t.Expr
+		}
+		out[p.ID] = text
+	}
+	return out
 }
 
 // columns of Grafana's grid.

@@ -29,6 +29,7 @@ var corrections = []struct {
 }{
 	{"dashboard.json", "MatcherConfig", "options", map[string]any{}},
 	{"dashboard.json", "DynamicConfigValue", "value", map[string]any{}},
+	{"dashboard.json", "VariableModel", "query", map[string]any{}},
 	{"dashboardv2.json", "MatcherConfig", "options", map[string]any{}},
 	{"dashboardv2.json", "DynamicConfigValue", "value", map[string]any{}},
 }
@@ -115,7 +116,9 @@ func (s *schemas) check(d Dashboard, r report) {
 			r.add("schema", "panel type %q is none of %s", p.Type, strings.Join(panelTypes, ", "))
 			continue
 		}
-		s.validate(p.Type+".json#/definitions/Options", p.options, "options", r)
+		if p.options != nil {
+			s.validate(p.Type+".json#/definitions/Options", p.options, "options", r)
+		}
 		if p.custom != nil {
 			s.validate(p.Type+".json#/definitions/FieldConfig", p.custom, "fieldConfig.defaults.custom", r)
 		}

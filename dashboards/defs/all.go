@@ -3,6 +3,7 @@ package defs
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tailgate-otel/tailgate/dashboards/model"
@@ -24,8 +25,12 @@ const (
 	refresh    = 2 * telemetry.ExportInterval
 )
 
-// All returns every dashboard, spelt in the given naming.
+// All returns every dashboard, spelt in the given naming. Namings that keep dots are refused: their names would have to
+// be quoted in every selector.
 func All(n telemetry.Naming) ([]model.Dashboard, error) {
+	if label := n.Label(telemetry.AttrHTTPRoute.Key); strings.Contains(label, ".") {
+		return nil, fmt.Errorf("define dashboards: the naming keeps dots (label %s), and queries are written with underscores only", label)
+	}
 	var all []model.Dashboard
 	var errs []error
 	for _, define := range []func(*sheet) model.Dashboard{gateway, pipeline, sampling} {

@@ -101,7 +101,7 @@ func (t samplingSheet) decisions() []model.Panel {
 
 func (t samplingSheet) held() []model.Panel {
 	age := t.scope.Histogram(upstream.TailSamplingLateSpanAge)
-	late := func(q float64) query.Expr { return age.Quantile(q).OrZeroWith(t.alive) }
+	late := func(q float64) query.Expr { return age.Quantile(q).Numbers().OrZeroWith(t.alive) }
 	return []model.Panel{
 		graph(31, 6, text{"Traces in memory", "Held traces by collector. Uneven collectors mean that traces are not routed by trace id; near num_traces they are pushed out."},
 			model.UnitShort, t.line("{{instance}}", t.scope.Value(upstream.TailSamplingTracesOnMemory).SumBy(query.LabelInstance))),

@@ -11,6 +11,7 @@ import (
 // Binding strength of PromQL's operators, loosest first.
 const (
 	bindOr = iota
+	bindCompare
 	bindAdd
 	bindMul
 	bindAtom
@@ -101,6 +102,16 @@ func (e Expr) AtLeast(f float64) Expr {
 		return e
 	}
 	e.text, e.bind = "clamp_min("+e.text+", "+number(f)+")", bindAtom
+	return e
+}
+
+// Numbers drops values that are none: NaN, which a quantile or ratio over nothing yields, compares as false. Values below
+// zero are dropped too, so it is for quantities.
+func (e Expr) Numbers() Expr {
+	if e.err != nil {
+		return e
+	}
+	e.text, e.bind = e.inside(bindCompare+1)+" >= 0", bindCompare
 	return e
 }
 
