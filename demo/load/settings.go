@@ -7,6 +7,9 @@ import (
 	"net"
 	"net/url"
 	"time"
+
+	"github.com/tailgate-otel/tailgate/demo/fault"
+	"github.com/tailgate-otel/tailgate/demo/shop"
 )
 
 // Settings describe a run.
@@ -62,6 +65,11 @@ func (s *Settings) Check() error {
 	}
 	if (s.Fault == "") != (s.FaultEvery == 0) || s.FaultEvery < 0 {
 		bad("--fault and --fault-every belong together: --fault payment=error --fault-every 10")
+	}
+	if s.Fault != "" {
+		if _, err := fault.ParseDirectives(s.Fault, shop.Routes()); err != nil {
+			bad("--fault: %w", err)
+		}
 	}
 	return errors.Join(errs...)
 }

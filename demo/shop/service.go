@@ -1,14 +1,17 @@
 package shop
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
@@ -130,30 +133,48 @@ func (s *service) faulty(route string, next http.HandlerFunc) http.HandlerFunc {
 			fail(w, http.StatusBadRequest, err.Error())
 			return
 		}
-		span := trace.SpanFromContext(ctx)
-		if fate.Delay > 0 {
-			s.count(ctx, "slow")
-			span.AddEvent("demo.fault", trace.WithAttributes(attribute.String("demo.fault.kind", "slow"), attribute.String("demo.fault.delay", fate.Delay.String())))
-			if !pause(ctx, fate.Delay) {
-				s.log.WarnContext(ctx, "the caller gave up", "route", route, "delay", fate.Delay.String())
-				span.SetStatus(codes.Error, "the caller gave up")
-				w.WriteHeader(statusClientGone)
-				return
-			}
+		r = r.WithContext(ctx)
+		// otelhttp around a ServeMux knows the route too late for the span.
+		trace.SpanFromContext(ctx).SetAttributes(attribute.String("http.route", route[strings.IndexByte(route, '/'):]))
+		if fate.Delay > 0 && !s.delay(w, r, route, fate.Delay) {
+			return
 		}
 		if fate.Status != 0 {
-			s.count(ctx, "error")
-			span.AddEvent("demo.fault", trace.WithAttributes(attribute.String("demo.fault.kind", "error"), attribute.Int("demo.fault.status", fate.Status)))
+			s.mark(ctx, "error", attribute.Int("demo.fault.status", fate.Status))
 			s.log.WarnContext(ctx, "failing on purpose", "route", route, "status", fate.Status)
 			fail(w, fate.Status, "this request failed on purpose, see demo/README.md")
 			return
 		}
-		next(w, r.WithContext(ctx))
+		next(w, r)
 	}
 }
 
-func (s *service) count(ctx context.Context, kind string) {
-	s.injected.Add(ctx, 1, metric.WithAttributes(attribute.String("demo.fault.kind", kind)))
+// delay holds a request up. When its caller gives up before it has answered and returns false.
+func (s *service) delay(w http.ResponseWriter, r *http.Request, route string, d time.Duration) bool {
+	ctx := r.Context()
+	// The server notices that a caller is gone only once the body has been read: it is the next thing on the connection.
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		fail(w, http.StatusBadRequest, "the body cannot be read: "+err.Error())
+		return false
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	s.mark(ctx, "slow", attribute.String("demo.fault.delay", d.String()))
+	s.log.DebugContext(ctx, "delaying on purpose", "route", route, "delay", d.String())
+	if pause(ctx, d) {
+		return true
+	}
+	s.log.WarnContext(ctx, "the caller gave up", "route", route, "delay", d.String())
+	trace.SpanFromContext(ctx).SetStatus(codes.Error, "the caller gave up")
+	w.WriteHeader(statusClientGone)
+	return false
+}
+
+// mark counts a fault and notes it on the span.
+func (s *service) mark(ctx context.Context, kind string, more attribute.KeyValue) {
+	k := attribute.String("demo.fault.kind", kind)
+	s.injected.Add(ctx, 1, metric.WithAttributes(k))
+	trace.SpanFromContext(ctx).AddEvent("demo.fault", trace.WithAttributes(k, more))
 }
 
 // pause waits for d; it returns false when ctx ended first.

@@ -10,8 +10,10 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/configoptional"
 	"go.opentelemetry.io/collector/config/configretry"
+	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 
+	"github.com/tailgate-otel/tailgate/internal/promstore/confkeys"
 	"github.com/tailgate-otel/tailgate/internal/yamlkeys"
 )
 
@@ -53,6 +55,14 @@ var strategies = []string{
 	string(otlptranslator.UnderscoreEscapingWithoutSuffixes),
 	string(otlptranslator.NoUTF8EscapingWithSuffixes),
 	string(otlptranslator.NoTranslation),
+}
+
+// Unmarshal implements confmap.Unmarshaler. It names the nearest key for each that does not exist.
+func (c *Config) Unmarshal(conf *confmap.Conf) error {
+	if err := confkeys.Check(conf, c); err != nil {
+		return err
+	}
+	return conf.Unmarshal(c)
 }
 
 // Validate reports every problem at once; each message starts with the key.

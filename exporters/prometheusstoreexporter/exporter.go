@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/storage/remote/otlptranslator/prometheusremotewrite"
@@ -21,6 +22,7 @@ type storeExporter struct {
 	logger      *zap.Logger
 	instruments *instruments
 	report      *report
+	newestMaps  sync.Pool // of map[storage.SeriesRef]int64, see tolerant
 
 	// Set by start, then read only.
 	store       promstore.Store
@@ -97,7 +99,8 @@ const (
 
 // write translates md into one transaction of the store. On error nothing was written.
 func (e *storeExporter) write(ctx context.Context, md pmetric.Metrics, tally *tally, mode untranslated) error {
-	app := newTolerant(e.store.AppenderV2(ctx), tally)
+	app := e.newTolerant(e.store.AppenderV2(ctx), tally)
+	defer e.release(app)
 	annotations, err := prometheusremotewrite.NewPrometheusConverter(app).FromMetrics(ctx, md, e.translation)
 	switch {
 	case app.failure != nil:

@@ -56,7 +56,7 @@ func newWorld(t *testing.T, store, export settings) *world {
 }
 
 // startStore starts the extension on a unix socket: no port that another process could take first.
-func startStore(t *testing.T, keys settings) (component.Component, *http.Client) {
+func startStore(t testing.TB, keys settings) (component.Component, *http.Client) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "store") // t.TempDir is too long for the address of a socket
 	require.NoError(t, err)
@@ -84,7 +84,7 @@ func startStore(t *testing.T, keys settings) (component.Component, *http.Client)
 	return extension, client
 }
 
-func startExporter(t *testing.T, h host, telemetry *componenttest.Telemetry, keys settings) exporter.Metrics {
+func startExporter(t testing.TB, h host, telemetry *componenttest.Telemetry, keys settings) exporter.Metrics {
 	t.Helper()
 	factory := prometheusstoreexporter.NewFactory()
 	cfg := factory.CreateDefaultConfig()

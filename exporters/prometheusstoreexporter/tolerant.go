@@ -21,12 +21,24 @@ type tolerant struct {
 	failure error
 
 	// newest is the time in ms of the last sample of each series in this batch. The database finds a second sample for
-	// the same instant only in Commit, drops it there and does not say so.
+	// the same instant only in Commit, drops it there and does not say so. It is borrowed from the exporter, because
+	// growing a new map for each batch would cost more than the look-ups.
 	newest map[storage.SeriesRef]int64
 }
 
-func newTolerant(app storage.AppenderV2, tally *tally) *tolerant {
-	return &tolerant{AppenderV2: app, tally: tally, newest: map[storage.SeriesRef]int64{}}
+func (e *storeExporter) newTolerant(app storage.AppenderV2, tally *tally) *tolerant {
+	newest, ok := e.newestMaps.Get().(map[storage.SeriesRef]int64)
+	if !ok {
+		newest = map[storage.SeriesRef]int64{}
+	}
+	return &tolerant{AppenderV2: app, tally: tally, newest: newest}
+}
+
+// release gives back what was borrowed; the appender must not be used afterwards.
+func (e *storeExporter) release(a *tolerant) {
+	clear(a.newest)
+	e.newestMaps.Put(a.newest)
+	a.newest = nil
 }
 
 func (a *tolerant) Append(

@@ -4,20 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/confmap"
+
+	"github.com/tailgate-otel/tailgate/internal/promstore/confkeys"
 )
 
-const (
-	walSnappy = "snappy"
-	walNone   = "none"
-
-	traceIDPlaceholder = "{trace_id}"
-)
+const traceIDPlaceholder = "{trace_id}"
 
 // Config is what a user writes under extensions::prometheusstore.
 type Config struct {
@@ -37,9 +33,8 @@ type Config struct {
 	// The oldest is overwritten. 0 stores none. Default 100000.
 	MaxExemplars int64 `mapstructure:"max_exemplars"`
 
-	// WALCompression is snappy or none; true and false mean the same. Snappy halves the log for 1 % of the CPU.
-	// Default snappy.
-	WALCompression string `mapstructure:"wal_compression"`
+	// WALCompression compresses the write-ahead log with Snappy, which about halves it and costs little. Default true.
+	WALCompression bool `mapstructure:"wal_compression"`
 
 	// Query limits what one query, and all together, may cost.
 	Query QueryConfig `mapstructure:"query"`
@@ -80,29 +75,12 @@ type ViewerConfig struct {
 	TraceURL string `mapstructure:"trace_url"`
 }
 
-// Unmarshal implements confmap.Unmarshaler. It adds one check that ServerConfig leaves out: a misspelt key under http
-// would be ignored, and with it a limit or TLS that the user believes to have set.
+// Unmarshal implements confmap.Unmarshaler. It checks the keys first, because a misspelt one under http would be ignored.
 func (c *Config) Unmarshal(conf *confmap.Conf) error {
-	if err := conf.Unmarshal(c); err != nil {
+	if err := confkeys.Check(conf, c); err != nil {
 		return err
 	}
-	c.WALCompression = walName(c.WALCompression)
-	http, err := conf.Sub("http")
-	if err != nil {
-		return fmt.Errorf("http: %w", err)
-	}
-	return unknownServerKeys("http", http.ToStringMap())
-}
-
-// walName maps the booleans that other databases use for this key. YAML's true arrives as "1" or "true".
-func walName(s string) string {
-	switch strings.ToLower(s) {
-	case "1", "true":
-		return walSnappy
-	case "0", "false":
-		return walNone
-	}
-	return s
+	return conf.Unmarshal(c)
 }
 
 // Validate reports every problem at once; each message starts with the key.
@@ -123,9 +101,6 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxExemplars < 0 {
 		add("max_exemplars: must be 0 (off) or more, got %d", c.MaxExemplars)
-	}
-	if !slices.Contains([]string{walSnappy, walNone}, c.WALCompression) {
-		add("wal_compression: must be snappy or none, got %q", c.WALCompression)
 	}
 	errs = append(errs, c.validateQuery()...)
 	if err := validTraceURL(c.Viewer.TraceURL); err != nil {

@@ -58,7 +58,7 @@ func databaseOptions(cfg *Config) *tsdb.Options {
 	opts.OutOfOrderTimeWindow = cfg.OutOfOrderTimeWindow.milliseconds()
 	opts.EnableExemplarStorage = cfg.MaxExemplars > 0
 	opts.MaxExemplars = cfg.MaxExemplars
-	if cfg.WALCompression == walSnappy {
+	if cfg.WALCompression {
 		opts.WALCompression = compression.Snappy
 	}
 	return opts

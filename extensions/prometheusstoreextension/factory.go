@@ -38,7 +38,7 @@ func createDefaultConfig() component.Config {
 		Retention:            RetentionConfig{Time: Duration(15 * 24 * time.Hour)},
 		OutOfOrderTimeWindow: Duration(10 * time.Minute),
 		MaxExemplars:         100_000,
-		WALCompression:       walSnappy,
+		WALCompression:       true,
 		Query:                defaultQueryConfig(),
 		HTTP:                 http,
 		Viewer:               ViewerConfig{},

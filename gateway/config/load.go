@@ -14,6 +14,15 @@ import (
 
 // Load reads and checks the file. The error joins everything that is wrong with it.
 func Load(file string) (*Config, error) {
+	data, err := Read(file)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(file, data)
+}
+
+// Read reads the file and says what to do when it cannot.
+func Read(file string) ([]byte, error) {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%s: no such file; name the gateway's configuration with --config", file)
@@ -21,7 +30,7 @@ func Load(file string) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	return Parse(file, data)
+	return data, nil
 }
 
 // Parse is Load for data that was read already. file is used in messages only.

@@ -2,7 +2,6 @@ package instruments
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -90,8 +89,7 @@ func NewGateway(meter metric.Meter, state func() GatewayState) (*Gateway, error)
 		rejected:       b.counter(telemetry.GatewayRequestsRejected),
 		reloads:        b.counter(telemetry.GatewayConfigReloads),
 	}
-	err := g.observeState(b, state)
-	if err := errors.Join(b.err(), err); err != nil {
+	if err := g.observeState(b, state); err != nil {
 		return nil, err
 	}
 	return g, nil
@@ -102,8 +100,8 @@ func (g *Gateway) observeState(b *builder, state func() GatewayState) error {
 	successful := b.gauge(telemetry.GatewayConfigLastReloadSuccessful)
 	applied := b.gauge(telemetry.GatewayConfigAppliedTime)
 	endpoints := b.gauge(telemetry.GatewayUpstreamEndpoints)
-	if b.err() != nil {
-		return nil // reported by the caller
+	if err := b.err(); err != nil {
+		return err
 	}
 	var err error
 	g.registration, err = b.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {

@@ -51,7 +51,7 @@ func checkMetric(got metricdata.Metrics, want telemetry.Metric) error {
 				errs = append(errs, fmt.Errorf("%s: attribute %s is not in the contract", got.Name, kv.Key))
 				continue
 			}
-			if err := a.Allows(kv.Value.Emit()); err != nil {
+			if err := a.Allows(kv.Value.String()); err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", got.Name, err))
 			}
 		}
