@@ -20,7 +20,7 @@ type linter struct {
 
 // Lint checks the dashboards against Grafana's schemas, the contract, and each other.
 func Lint(dashboards []Dashboard, metrics []telemetry.Metric, n telemetry.Naming) ([]Finding, error) {
-	s, err := newSchemas()
+	s, err := readSchemas()
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
@@ -37,16 +38,18 @@ var corrections = []struct {
 // schemas validates dashboards against Grafana's JSON schemas, and targets, options and custom configuration against
 // those of the plugins, because the dashboard schemas leave them open.
 type schemas struct {
-	compiler *jsonschema.Compiler
-	plugins  []string
+	byRef map[string]*jsonschema.Schema // "timeseries.json#/definitions/Options"
 }
+
+// readSchemas reads the embedded schemas once; what it returns is never changed and may be used concurrently.
+var readSchemas = sync.OnceValues(newSchemas)
 
 func newSchemas() (*schemas, error) {
 	files, err := fs.Glob(schemaFiles, "schema/*.json")
 	if err != nil {
 		return nil, err
 	}
-	s := &schemas{compiler: jsonschema.NewCompiler()}
+	compiler := jsonschema.NewCompiler()
 	for _, file := range files {
 		data, err := schemaFiles.ReadFile(file)
 		if err != nil {
@@ -60,12 +63,41 @@ func newSchemas() (*schemas, error) {
 		if err := correct(name, doc); err != nil {
 			return nil, err
 		}
-		if err := s.compiler.AddResource(schemaBase+name, doc); err != nil {
+		if err := compiler.AddResource(schemaBase+name, doc); err != nil {
 			return nil, fmt.Errorf("read %s: %w", file, err)
 		}
-		s.plugins = append(s.plugins, strings.TrimSuffix(name, ".json"))
+	}
+	s := &schemas{byRef: map[string]*jsonschema.Schema{}}
+	for _, ref := range schemaRefs() {
+		if s.byRef[ref], err = compiler.Compile(schemaBase + ref); err != nil {
+			return nil, fmt.Errorf("read %s: %w", ref, err)
+		}
 	}
 	return s, nil
+}
+
+// Where the schemas of a whole dashboard and of a target stand.
+const (
+	refClassic = "dashboard.json#/definitions/Dashboard"
+	refV2      = "dashboardv2.json#/definitions/Dashboard"
+	refTarget  = "prometheus.json#/definitions/Dataquery"
+)
+
+func refOptions(plugin string) string { return plugin + ".json#/definitions/Options" }
+func refCustom(plugin string) string  { return plugin + ".json#/definitions/FieldConfig" }
+
+// withCustom are the plugins that have field configuration of their own.
+var withCustom = []string{"timeseries", "table", "heatmap"}
+
+func schemaRefs() []string {
+	refs := []string{refClassic, refV2, refTarget}
+	for _, p := range panelTypes {
+		refs = append(refs, refOptions(p))
+	}
+	for _, p := range withCustom {
+		refs = append(refs, refCustom(p))
+	}
+	return refs
 }
 
 func correct(file string, doc any) error {
@@ -103,27 +135,27 @@ func lookUp(doc any, keys ...string) (map[string]any, error) {
 // check validates a dashboard and everything in it that has a schema.
 func (s *schemas) check(d Dashboard, r report) {
 	if d.Schema == "classic" {
-		s.validate("dashboard.json#/definitions/Dashboard", d.raw, "", r)
+		s.validate(refClassic, d.raw, "", r)
 	} else if m, ok := d.raw.(map[string]any); ok {
-		s.validate("dashboardv2.json#/definitions/Dashboard", m["spec"], "spec", r)
+		s.validate(refV2, m["spec"], "spec", r)
 	}
 	for _, p := range d.Panels {
 		r := r.panel(p)
 		if p.Type == "row" {
 			continue
 		}
-		if !slices.Contains(s.plugins, p.Type) {
+		if !slices.Contains(panelTypes, p.Type) {
 			r.add("schema", "panel type %q is none of %s", p.Type, strings.Join(panelTypes, ", "))
 			continue
 		}
 		if p.options != nil {
-			s.validate(p.Type+".json#/definitions/Options", p.options, "options", r)
+			s.validate(refOptions(p.Type), p.options, "options", r)
 		}
-		if p.custom != nil {
-			s.validate(p.Type+".json#/definitions/FieldConfig", p.custom, "fieldConfig.defaults.custom", r)
+		if p.custom != nil && slices.Contains(withCustom, p.Type) {
+			s.validate(refCustom(p.Type), p.custom, "fieldConfig.defaults.custom", r)
 		}
 		for _, t := range p.Targets {
-			s.validate("prometheus.json#/definitions/Dataquery", t.raw, "target", r.target(t))
+			s.validate(refTarget, t.raw, "target", r.target(t))
 		}
 	}
 }
@@ -133,13 +165,8 @@ var panelTypes = []string{"timeseries", "stat", "table", "heatmap", "text"}
 
 // validate reports each leaf of what the schema refuses.
 func (s *schemas) validate(ref string, value any, at string, r report) {
-	sch, err := s.compiler.Compile(schemaBase + ref)
-	if err != nil {
-		r.add("schema", "cannot read schema %s: %v", ref, err)
-		return
-	}
 	var invalid *jsonschema.ValidationError
-	if err := sch.Validate(value); errors.As(err, &invalid) {
+	if err := s.byRef[ref].Validate(value); errors.As(err, &invalid) {
 		for _, leaf := range leaves(invalid) {
 			where := strings.Trim(at+"."+strings.Join(leaf.InstanceLocation, "."), ".")
 			r.add("schema", "%s: %s (%s)", where, message(leaf), ref)
