@@ -190,17 +190,23 @@ func (j job) run(ctx context.Context, api *API, now time.Time) (reason string, e
 	} else {
 		c, err = api.queryRange(ctx, j.query, j.from, now, j.step)
 	}
-	switch {
-	case errors.Is(err, errUnreachable):
+	if errors.Is(err, errUnreachable) {
 		return "was not answered", err
-	case err != nil:
-		return "failed: " + err.Error(), nil
-	case c.Series == 0:
-		return "returned no series", nil
-	case c.Finite == 0:
-		return fmt.Sprintf("returned %d series and not one number (division by zero, or nothing observed in the window)", c.Series), nil
 	}
-	return "", nil
+	return c.why(err), nil
+}
+
+// why says what is missing in a result, or "".
+func (c counted) why(err error) string {
+	switch {
+	case err != nil:
+		return "failed: " + err.Error()
+	case c.Series == 0:
+		return "returned no series"
+	case c.Finite == 0:
+		return fmt.Sprintf("returned %d series and not one number (division by zero, or nothing observed in the window)", c.Series)
+	}
+	return ""
 }
 
 // resolve finds the value of each variable when all is chosen, in order, so that later ones can use earlier ones. What

@@ -3,6 +3,7 @@ package check_test
 import (
 	"strconv"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -67,7 +68,7 @@ func sampleValues(a telemetry.Attribute) []string {
 func seriesOf(m telemetry.Metric, pairs []string) []written {
 	name := telemetry.DefaultNaming.Metric(m)
 	series := func(name string, extra ...string) labels.Labels {
-		return labels.FromStrings(append(append([]string{labels.MetricName, name}, pairs...), extra...)...)
+		return labels.FromStrings(append(append([]string{model.MetricNameLabel, name}, pairs...), extra...)...)
 	}
 	growing := func(n int) float64 { return float64(10 * n) }
 	switch m.Kind {

@@ -79,23 +79,23 @@ func (g gatewaySheet) glance() []model.Panel {
 		where = append(where, query.In(keyUpstream, varUpstream))
 		return g.scope.Value(telemetry.GatewayUpstreamEndpoints, where...).Sum()
 	}
-	config := stat(16, 4, text{"Configuration", "Whether the file on disk is the one in force. When refused, the old one still serves: " +
+	config := stat(16, text{"Configuration", "Whether the file on disk is the one in force. When refused, the old one still serves: " +
 		"read the error on the admin page /config, correct the file, save it."},
 		model.UnitNone, model.Steps(model.Bad, model.From(1, model.Good)),
 		g.line("configuration", g.scope.Value(telemetry.GatewayConfigLastReloadSuccessful).MinBy()))
 	config.Visual = model.Stat{Background: true}
 	config.Mappings = []model.Mapping{{Value: "1", Text: "in force", Color: model.Good}, {Value: "0", Text: "refused", Color: model.Bad}}
 	return []model.Panel{
-		stat(11, 4, text{"Requests", "Requests that the gateway finished, per second. A sudden fall means that clients no longer reach it."},
+		stat(11, text{"Requests", "Requests that the gateway finished, per second. A sudden fall means that clients no longer reach it."},
 			model.UnitRequestsPerS, plain(), g.line("requests", g.requests.Count().Sum())),
-		stat(12, 4, text{"Error ratio", "Share of requests answered with 5xx. When it is not green, the table of routes says where, the row Upstreams why."},
+		stat(12, text{"Error ratio", "Share of requests answered with 5xx. When it is not green, the table of routes says where, the row Upstreams why."},
 			model.UnitPercent, failures(), g.line("errors", g.errorShare())),
-		stat(13, 4, text{"p99 duration", "99 of 100 requests are faster. Compare with the p99 of the upstreams: the difference is the gateway."},
+		stat(13, text{"p99 duration", "99 of 100 requests are faster. Compare with the p99 of the upstreams: the difference is the gateway."},
 			model.UnitSeconds, model.Steps(model.Good, model.From(fast, model.Warn), model.From(1, model.Bad)),
 			g.line("p99", g.requests.Quantile(0.99))),
-		stat(14, 4, text{"In flight", "Requests being served now, of all routes. A steady climb at an even rate means that an upstream hangs."},
+		stat(14, text{"In flight", "Requests being served now, of all routes. A steady climb at an even rate means that an upstream hangs."},
 			model.UnitShort, plain(), g.line("in flight", g.scope.Value(telemetry.HTTPServerActiveRequests).Sum())),
-		ratio(stat(15, 4, text{"Endpoints healthy", "Share of upstream endpoints that may be picked. Below 100 % the panel Endpoints names the upstream."},
+		ratio(stat(15, text{"Endpoints healthy", "Share of upstream endpoints that may be picked. Below 100 % the panel Endpoints names the upstream."},
 			model.UnitPercent, model.Steps(model.Bad, model.From(0.5, model.Warn), model.From(1, model.Good)),
 			g.line("healthy", endpoints(query.Is(keyState, telemetry.EndpointHealthy)).Over(endpoints())))),
 		config,
@@ -183,7 +183,7 @@ func (g gatewaySheet) upstreams() []model.Panel {
 func (g gatewaySheet) gateway() []model.Panel {
 	sizes := func(m telemetry.Metric) query.Histogram { return g.scope.Histogram(m, query.In(keyRoute, varRoute)) }
 	in, out := sizes(telemetry.HTTPServerRequestBodySize), sizes(telemetry.HTTPServerResponseBodySize)
-	applied := stat(45, 4, text{"Applied at", "When the configuration in force was applied by the last instance. Older than your change: it did not arrive or was refused."},
+	applied := stat(45, text{"Applied at", "When the configuration in force was applied by the last instance. Older than your change: it did not arrive or was refused."},
 		model.UnitTime, plain(), g.line("applied", g.scope.Value(telemetry.GatewayConfigAppliedTime).MaxBy().Times(1000)))
 	applied.Visual = model.Stat{}
 	return []model.Panel{
@@ -197,7 +197,7 @@ func (g gatewaySheet) gateway() []model.Panel {
 		graph(44, 8, text{"Client connections", "Open connections of clients by instance. Uneven instances mean that the balancer in front pins clients."},
 			model.UnitShort, g.line("{{instance}}", g.scope.Value(telemetry.GatewayConnectionsActive).SumBy(query.LabelInstance))),
 		applied,
-		stat(46, 4, text{"Routes", "Routes in the table in force. Fewer than the file has means that it was not applied everywhere."},
+		stat(46, text{"Routes", "Routes in the table in force. Fewer than the file has means that it was not applied everywhere."},
 			model.UnitShort, plain(), g.line("routes", g.scope.Value(telemetry.GatewayRoutes).MaxBy())),
 		stacked(47, 8, text{"Reloads", "Attempts to apply a changed configuration, by outcome. After a refused one the old configuration serves on."},
 			model.UnitShort, g.line(g.scope.Legend(keyOutcome), g.scope.Increase(telemetry.GatewayConfigReloads).SumBy(keyOutcome).OrZeroWith(g.alive))),

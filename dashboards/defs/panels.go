@@ -6,8 +6,9 @@ import (
 	"github.com/tailgate-otel/tailgate/dashboards/model"
 )
 
-// Sizes of panels in cells: four stats or two graphs fill what one sees without scrolling.
+// Sizes of panels in cells: a line of six stats and one of graphs fill what one sees without scrolling.
 const (
+	statWidth   = 4
 	statHeight  = 4
 	graphHeight = 8
 )
@@ -24,9 +25,9 @@ func withRefs(targets []model.Target) []model.Target {
 }
 
 // stat is one number with its recent course.
-func stat(id, width int, t text, unit model.Unit, thresholds []model.Threshold, targets ...model.Target) model.Panel {
+func stat(id int, t text, unit model.Unit, thresholds []model.Threshold, targets ...model.Target) model.Panel {
 	return model.Panel{
-		ID: id, Title: t.title, Description: t.description, Width: width, Height: statHeight,
+		ID: id, Title: t.title, Description: t.description, Width: statWidth, Height: statHeight,
 		Visual: model.Stat{Sparkline: true}, Unit: unit, Thresholds: thresholds, Targets: withRefs(targets),
 	}
 }

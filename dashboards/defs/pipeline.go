@@ -54,18 +54,18 @@ func (p pipelineSheet) balances() []model.Panel {
 	keep := model.SeriesColor{Legend: "kept", Color: model.Good}
 	drop := model.SeriesColor{Legend: "dropped", Color: model.Muted}
 	return []model.Panel{
-		stat(11, 4, text{"Spans in", "Spans that receivers accepted, per second."},
+		stat(11, text{"Spans in", "Spans that receivers accepted, per second."},
 			model.UnitCountPerSec, plain(), p.line("in", p.balance.received(rate))),
-		stat(12, 4, text{"Kept", "Spans of kept traces, per second. What is stored and paid for."},
+		stat(12, text{"Kept", "Spans of kept traces, per second. What is stored and paid for."},
 			model.UnitCountPerSec, plain(), p.line("kept", p.balance.kept(rate))),
-		stat(13, 4, text{"Dropped", "Spans that sampling let go on purpose, per second. They are in the span metrics all the same."},
+		stat(13, text{"Dropped", "Spans that sampling let go on purpose, per second. They are in the span metrics all the same."},
 			model.UnitCountPerSec, plain(), p.line("dropped", p.balance.dropped(rate))),
-		stat(14, 4, text{"Held", "Spans that wait for the decision on their trace. About spans per second times decision_wait; more means that deciding lags."},
+		stat(14, text{"Held", "Spans that wait for the decision on their trace. About spans per second times decision_wait; more means that deciding lags."},
 			model.UnitShort, plain(), p.line("held", p.balance.held())),
-		stat(15, 4, text{"Unexplained", "Spans received more than a minute ago that are neither kept nor dropped. Not 0 for longer than a minute: spans are lost; " +
+		stat(15, text{"Unexplained", "Spans received more than a minute ago that are neither kept nor dropped. Not 0 for longer than a minute: spans are lost; " +
 			"see Refused or failed and Evictions."},
 			model.UnitShort, none(), p.line("unexplained", p.balance.unexplained())),
-		stat(16, 4, text{"Samples stored", "Samples that the embedded store took, per second."},
+		stat(16, text{"Samples stored", "Samples that the embedded store took, per second."},
 			model.UnitCountPerSec, plain(), p.line("samples", rate(telemetry.StoreSamplesAppended).Sum())),
 		colored(stacked(17, 12, text{"Where spans go", "Kept and dropped, on top of each other, follow Spans in with the delay of decision_wait. A gap that stays is loss."},
 			model.UnitCountPerSec, p.line("kept", p.balance.kept(rate)), p.line("dropped", p.balance.dropped(rate))), keep, drop),

@@ -61,18 +61,18 @@ func (t samplingSheet) glance() []model.Panel {
 	latency := t.scope.Histogram(upstream.TailSamplingDecisionTimerLatency)
 	early := t.scope.Rate(upstream.TailSamplingDroppedTooEarly).Sum()
 	return []model.Panel{
-		ratio(stat(11, 4, text{"Kept share", "Share of traces kept. It follows errors and slow requests; far above the share of the policy rest, something is wrong in the services."},
+		ratio(stat(11, text{"Kept share", "Share of traces kept. It follows errors and slow requests; far above the share of the policy rest, something is wrong in the services."},
 			model.UnitPercent, plain(), t.line("kept", t.keptShare()))),
-		stat(12, 4, text{"Traces decided", "Traces decided per second, kept or not."},
+		stat(12, text{"Traces decided", "Traces decided per second, kept or not."},
 			model.UnitCountPerSec, plain(), t.line("decided", t.scope.Rate(upstream.TailSamplingGlobalCountTracesSampled).Sum())),
-		stat(13, 4, text{"New traces", "Traces seen for the first time, per second. Decided should follow it with the delay of decision_wait."},
+		stat(13, text{"New traces", "Traces seen for the first time, per second. Decided should follow it with the delay of decision_wait."},
 			model.UnitCountPerSec, plain(), t.line("new", t.scope.Rate(upstream.TailSamplingNewTraceID).Sum())),
-		stat(14, 4, text{"Traces held", "Traces in memory. At num_traces the oldest are pushed out; see Evictions."},
+		stat(14, text{"Traces held", "Traces in memory. At num_traces the oldest are pushed out; see Evictions."},
 			model.UnitShort, plain(), t.line("held", t.scope.Value(upstream.TailSamplingTracesOnMemory).Sum())),
-		stat(15, 4, text{"Decision round, p99", "Duration of a round of decisions, one each second. While it runs no span is taken in: near 1 s receivers push back."},
+		stat(15, text{"Decision round, p99", "Duration of a round of decisions, one each second. While it runs no span is taken in: near 1 s receivers push back."},
 			model.UnitMilliseconds, model.Steps(model.Good, model.From(250, model.Warn), model.From(1000, model.Bad)),
 			t.line("p99", latency.Quantile(0.99))),
-		stat(16, 4, text{"Evicted", "Traces pushed out of memory before their decision, per second. They are lost without having been judged: raise num_traces or lower decision_wait."},
+		stat(16, text{"Evicted", "Traces pushed out of memory before their decision, per second. They are lost without having been judged: raise num_traces or lower decision_wait."},
 			model.UnitCountPerSec, none(), t.line("evicted", early)),
 	}
 }

@@ -1,8 +1,6 @@
 package grafana
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"sort"
@@ -118,16 +116,3 @@ func Duration(d time.Duration) string {
 
 // RefreshIntervals are the choices of the refresh picker.
 func RefreshIntervals() []string { return []string{"5s", "10s", "30s", "1m", "5m", "15m"} }
-
-// Marshal writes v as the files in dashboards/dist have it: indented, with a newline at the end, and with <, > and & as
-// they are, since people read the queries. Map keys come out sorted, so equal input gives equal bytes.
-func Marshal(v any) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return buf.Bytes(), nil
-}
