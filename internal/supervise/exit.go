@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// tailLines is how many of its last lines a child's Exit carries: a Go panic shows its cause and first frames in them.
+// tailLines is how many of its last lines a child's Exit carries.
 const tailLines = 20
 
 // Exit says how a child ended.
@@ -29,6 +29,8 @@ type Exit struct {
 	Killed bool
 	// Lines are the last lines it wrote, oldest first.
 	Lines []string
+	// Crash is the line "panic: …" or "fatal error: …" of a Go program that crashed, else empty.
+	Crash string
 	// PeakRSS is its peak resident memory in bytes as far as it was seen, 0 where the system does not tell.
 	PeakRSS int64
 }
@@ -65,6 +67,10 @@ func (e *ExitError) Error() string {
 		fmt.Fprintf(&b, "%s after %s", e.Exit.status(), e.Exit.After.Round(time.Millisecond))
 	default:
 		fmt.Fprintf(&b, "%s after %s, before it was ready", e.Exit.status(), e.Exit.After.Round(time.Millisecond))
+	}
+	if e.Exit.Crash != "" { // the lines after it are of the stack
+		b.WriteString("; it crashed: " + e.Exit.Crash)
+		return b.String()
 	}
 	b.WriteString(lastWords(e.Exit.Lines))
 	return b.String()

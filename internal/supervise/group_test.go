@@ -152,7 +152,7 @@ func TestChildDiesAtWork(t *testing.T) {
 	}
 	<-g.Exited()
 	err := g.Wait(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "gateway ended with exit status 2") || !strings.Contains(err.Error(), "panic: asked to") {
+	if err == nil || !strings.Contains(err.Error(), "gateway ended with exit status 2") || !strings.Contains(err.Error(), "; it crashed: panic: asked to") {
 		t.Errorf("wait: %v", err)
 	}
 	if !errors.Is(err, g.Err()) {

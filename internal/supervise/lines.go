@@ -19,6 +19,7 @@ type lineWriter struct {
 	mu      sync.Mutex // guards the fields below; not held during emit
 	partial []byte
 	last    []string // the last tailLines lines, oldest first
+	crash   string   // the line with which a Go program announced its crash; its stack may push it out of last
 }
 
 func newLineWriter(emit func(string)) *lineWriter { return &lineWriter{emit: emit} }
@@ -63,6 +64,9 @@ func (w *lineWriter) flushPartial() {
 		w.last = append(w.last[:0], w.last[1:]...)
 	}
 	w.last = append(w.last, line)
+	if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+		w.crash = line
+	}
 	w.mu.Unlock()
 	w.emit(line)
 }
@@ -71,6 +75,13 @@ func (w *lineWriter) tail() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append([]string(nil), w.last...)
+}
+
+// crashed returns the line that announced a crash, or "".
+func (w *lineWriter) crashed() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.crash
 }
 
 // palette holds the colours of prefixes: the six that are readable on dark and on light backgrounds.

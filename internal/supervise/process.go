@@ -79,7 +79,7 @@ func (p *process) run(cmd *exec.Cmd, started chan<- error, onExit func(*process)
 
 	p.mu.Lock()
 	p.exit = Exit{
-		Name: p.child.Name, PID: p.pid, After: time.Since(p.started), Lines: p.out.tail(),
+		Name: p.child.Name, PID: p.pid, After: time.Since(p.started), Lines: p.out.tail(), Crash: p.out.crashed(),
 		Ready: p.ready, Asked: p.asked, Killed: p.killed, PeakRSS: p.peak,
 	}
 	p.mu.Unlock()

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -80,7 +81,7 @@ func play(role string) int {
 		}
 		_ = http.Serve(conn, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/die" {
-				fmt.Println("panic: asked to")
+				fmt.Println("panic: asked to" + strings.Repeat("\n\tsome frame of the stack", 30))
 				os.Exit(2)
 			}
 		}))

@@ -1,0 +1,51 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// Panels is the answer of `dashctl check --prometheus … --json`.
+type Panels struct {
+	Panels   int          `json:"panels"`
+	WithData int          `json:"panelsWithData"`
+	Empty    []EmptyPanel `json:"empty"`
+}
+
+// EmptyPanel is a panel that draws nothing.
+type EmptyPanel struct {
+	Dashboard string `json:"dashboard"`
+	Panel     string `json:"panel"`
+	Reason    string `json:"reason"`
+}
+
+// panelsTimeout is generous for some hundred queries on loopback.
+const panelsTimeout = 60 * time.Second
+
+// checkPanels has dashctl execute every query of the dashboards. Its exit status tells of empty panels, which is no
+// error here: a run of ten seconds has panels without data.
+func checkPanels(ctx context.Context, dashctl string) (*Panels, error) {
+	ctx, cancel := context.WithTimeout(ctx, panelsTimeout)
+	defer cancel()
+	var out, errOut bytes.Buffer
+	cmd := exec.CommandContext(ctx, dashctl, "check", "--prometheus", storeURL, "--json", "--wait", "5s")
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return nil, fmt.Errorf("check the dashboards: %w", err)
+	}
+	var p Panels
+	if jsonErr := json.Unmarshal(out.Bytes(), &p); jsonErr != nil || p.Panels == 0 {
+		said := strings.Join(strings.Fields(errOut.String()), " ")
+		return nil, fmt.Errorf("check the dashboards: %s gave no report (%v): %s", dashctl, err, said)
+	}
+	return &p, nil
+}
