@@ -149,17 +149,19 @@ func openBrowser(t *testing.T, width, height int) *browser {
 	}
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	tab, closeTab := chromedp.NewContext(allocator)
+	// The first run starts the browser under the context it is given, so that one carries no deadline.
+	startErr := chromedp.Run(tab)
 	ctx, cancel := context.WithTimeout(tab, patience)
-	b := &browser{ctx: ctx}
-	chromedp.ListenTarget(ctx, b.listen)
 	t.Cleanup(func() {
 		cancel()
-		if err := chromedp.Cancel(tab); err != nil {
-			t.Logf("close the browser: %v", err)
-		}
 		closeTab()
 		stop()
 	})
+	if startErr != nil {
+		t.Fatalf("start %s: %v", chromium, startErr)
+	}
+	b := &browser{ctx: ctx}
+	chromedp.ListenTarget(tab, b.listen)
 	return b
 }
 

@@ -29,11 +29,6 @@ function scaled(base: number, suffixes: string[]): Formatter {
       rest /= base;
       step++;
     }
-    // 999.9996 would print as "1000 K"; one step more reads better.
-    if (decimals === undefined && Math.abs(Math.round(rest)) >= base && step < suffixes.length - 1) {
-      rest /= base;
-      step++;
-    }
     return { text: digits(rest, decimals), suffix: suffixes[step]! };
   };
 }
