@@ -124,7 +124,10 @@ func (c *checker) checkConfig(path string, node *yaml.Node, cfg component.Config
 		return
 	}
 	c.checkIgnored(path, node, reflect.TypeOf(cfg))
-	err := confmap.NewFromStringMap(raw).Unmarshal(cfg)
+	err := decode(raw, cfg)
+	if errors.Is(err, errPanic) {
+		c.add(node, path, "these settings cannot be read: %v", err)
+	}
 	if err == nil {
 		return
 	}
@@ -135,6 +138,19 @@ func (c *checker) checkConfig(path string, node *yaml.Node, cfg component.Config
 			}
 		}
 	}
+}
+
+var errPanic = errors.New("the decoder gave up")
+
+// decode is confmap's decoding without its panics: a wrong value below service::telemetry::metrics::readers makes
+// mapstructure 2.5.0 panic ("reflect: Key of non-map type"), in the stock collector too.
+func decode(raw map[string]any, cfg component.Config) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v; check spelling and types against the documentation", errPanic, r)
+		}
+	}()
+	return confmap.NewFromStringMap(raw).Unmarshal(cfg)
 }
 
 // checkIgnored reports keys that the core ignores without a word: confighttp's settings skip what they do not know,

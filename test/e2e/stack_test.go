@@ -55,6 +55,7 @@ func startStack(t *testing.T) *stack {
 		Env: []string{
 			"TAILGATE_DATA=" + s.data, "TAILGATE_STORE=" + addr(2), "TAILGATE_OTLP_GRPC=" + s.grpc,
 			"TAILGATE_OTLP_HTTP=" + addr(4), "TAILGATE_HEALTH=" + health,
+			fmt.Sprintf("TAILGATE_METRICS_PORT=%d", ports[12]),
 		},
 		Ready: supervise.HTTPReady("http://"+health+"/", s.store+"/-/ready"), OnLine: s.watch("tailgate"),
 	}
