@@ -196,8 +196,8 @@ func (g *Gateway) Run(ctx, cut context.Context) error {
 	return errors.Join(err, g.close(flushTimeout))
 }
 
-// close ends what start began, as far as it came. Telemetry is last, because the rest still records; what it has not
-// delivered after flush is given up.
+// close ends what start began, as far as it came. Telemetry comes after all that records, and what it has not delivered
+// after flush is given up; the endpoints come last, since its last export still counts them.
 func (g *Gateway) close(flush time.Duration) error {
 	if g.front != nil {
 		g.front.Close()
@@ -205,7 +205,7 @@ func (g *Gateway) close(flush time.Duration) error {
 	if g.admin != nil {
 		g.admin.Close()
 	}
-	g.registry.Close()
+	defer g.registry.Close()
 	if g.telemetry == nil {
 		return nil
 	}

@@ -82,11 +82,11 @@ func Handler(s Settings) http.Handler {
 	mux.HandleFunc("GET /routes", func(w http.ResponseWriter, _ *http.Request) { reply(w, Routes(s.Snapshot())) })
 	mux.HandleFunc("GET /endpoints", func(w http.ResponseWriter, _ *http.Request) { reply(w, endpoints(s)) })
 	mux.HandleFunc("GET /config", func(w http.ResponseWriter, _ *http.Request) { reply(w, configuration(s)) })
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	return mux
 }
 

@@ -1,0 +1,404 @@
+package gateway_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+	"go.uber.org/goleak"
+
+	"github.com/tailgate-otel/tailgate/gateway"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// lockedBuffer is standard error.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// program is a whole gateway in this process.
+type program struct {
+	*gateway.Gateway
+	t    *testing.T
+	file string
+	log  *lockedBuffer
+	stop func() error // drains and returns what Run did
+}
+
+func start(t *testing.T, yaml string) *program {
+	t.Helper()
+	p := &program{t: t, file: filepath.Join(t.TempDir(), "gateway.yaml"), log: &lockedBuffer{}}
+	p.write(yaml)
+	g, err := gateway.Start(t.Context(), gateway.Settings{ConfigFile: p.file, Listen: "127.0.0.1:0", Admin: "127.0.0.1:0", Version: "test", Stderr: p.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Gateway = g
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- g.Run(ctx, context.Background()) }()
+	p.stop = sync.OnceValue(func() error { stop(); return <-done })
+	t.Cleanup(func() {
+		if err := p.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+// write replaces the configuration file in one step.
+func (p *program) write(yaml string) {
+	p.t.Helper()
+	tmp := p.file + ".new"
+	if err := errors.Join(os.WriteFile(tmp, []byte(yaml), 0o600), os.Rename(tmp, p.file)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *program) url() string { return "http://" + p.Addr().String() }
+
+// admin reads one page.
+func (p *program) admin(path string, into any) (status int, text string) {
+	p.t.Helper()
+	res, err := http.Get("http://" + p.AdminAddr().String() + path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if into != nil {
+		if err := json.Unmarshal(b, into); err != nil {
+			p.t.Fatalf("%s: %v in %s", path, err, b)
+		}
+	}
+	return res.StatusCode, string(b)
+}
+
+type configPage struct {
+	Version   string `json:"version"`
+	LastError string `json:"last_error"`
+}
+
+// until reads /config until it satisfies the condition.
+func (p *program) until(what string, ok func(configPage) bool) configPage {
+	p.t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		var c configPage
+		if p.admin("/config", &c); ok(c) {
+			return c
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatalf("%s did not happen within 20s; log:\n%s", what, p.log)
+		}
+	}
+}
+
+func yaml(endpoint, sink string, more string) string {
+	return fmt.Sprintf(`
+telemetry: { endpoint: %q }
+upstreams: { up: { endpoints: [%q] } }
+routes:
+  - { name: all, match: { path: "/{rest...}" }, upstream: up }
+%s`, sink, endpoint, more)
+}
+
+// TestReloadUnderLoad rewrites the file many times, with other routes and upstreams coming and going, now and then with a
+// mistake, while clients keep their connections busy. No request fails and no connection is replaced.
+func TestReloadUnderLoad(t *testing.T) {
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.Path) }))
+	defer up.Close()
+	p := start(t, yaml(up.URL, "", ""))
+	const clients = 8
+	var requests, failures atomic.Int64
+	ports := make([]map[string]bool, clients)
+	stop := make(chan struct{})
+	var busy sync.WaitGroup
+	for i := range clients {
+		ports[i] = map[string]bool{}
+		busy.Go(func() {
+			tr := &http.Transport{MaxIdleConnsPerHost: 1, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+				if err == nil {
+					ports[i][c.LocalAddr().String()] = true
+				}
+				return c, err
+			}}
+			defer tr.CloseIdleConnections()
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				path := fmt.Sprintf("/c%d/%d", i, n)
+				res, err := (&http.Client{Transport: tr}).Get(p.url() + path)
+				requests.Add(1)
+				if err != nil {
+					failures.Add(1)
+					continue
+				}
+				b, err := io.ReadAll(res.Body)
+				_ = res.Body.Close()
+				if err != nil || res.StatusCode != 200 || string(b) != path {
+					failures.Add(1)
+				}
+			}
+		})
+	}
+	seen := map[string]bool{}
+	for i := range 25 {
+		if i%5 == 4 {
+			p.write(yaml(up.URL, "", "nonsense: 1\n"))
+			p.until("refusing", func(c configPage) bool { return strings.Contains(c.LastError, "nonsense: unknown key") })
+			continue
+		}
+		p.write(yaml(up.URL, "", fmt.Sprintf("  - { name: more, match: { path: /more/%d }, upstream: up }\n", i)))
+		c := p.until("applying", func(c configPage) bool { return c.LastError == "" && !seen[c.Version] })
+		seen[c.Version] = true
+	}
+	for requests.Load() < 3000 {
+		p.until("traffic", func(configPage) bool { return true })
+	}
+	close(stop)
+	busy.Wait()
+	if failures.Load() != 0 {
+		t.Errorf("%d of %d requests failed; log:\n%s", failures.Load(), requests.Load(), p.log)
+	}
+	for i, used := range ports {
+		if len(used) != 1 {
+			t.Errorf("client %d used %d connections, want the same one throughout", i, len(used))
+		}
+	}
+	t.Logf("%d requests through 25 rewrites", requests.Load())
+}
+
+// TestDrain sends the signal's equivalent while a request is in flight.
+func TestDrain(t *testing.T) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(arrived)
+		<-release
+		_, _ = io.WriteString(w, "done")
+	}))
+	defer up.Close()
+	p := start(t, yaml(up.URL, "", "timeouts: { drain: 20s }\n"))
+	if status, text := p.admin("/ready", nil); status != 200 {
+		t.Fatalf("/ready: %d %s", status, text)
+	}
+	answers := make(chan string, 1)
+	go func() {
+		tr := &http.Transport{}
+		defer tr.CloseIdleConnections()
+		res, err := (&http.Client{Transport: tr}).Get(p.url())
+		if err != nil {
+			answers <- err.Error()
+			return
+		}
+		defer func() { _ = res.Body.Close() }()
+		b, err := io.ReadAll(res.Body)
+		answers <- fmt.Sprint(string(b), " ", err)
+	}()
+	<-arrived
+	stopped := make(chan error, 1)
+	go func() { stopped <- p.stop() }()
+	deadline := time.Now().Add(10 * time.Second)
+	for status := 200; status != 503; { // admin still answers while draining
+		status, _ = p.admin("/ready", nil)
+		if time.Now().After(deadline) {
+			t.Fatal("/ready never said that the gateway drains")
+		}
+	}
+	close(release)
+	if got := <-answers; got != "done <nil>" {
+		t.Errorf("the request in flight got %q", got)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	if _, err := net.Dial("tcp", p.Addr().String()); err == nil {
+		t.Error("still listening after the end")
+	}
+	if strings.Contains(p.log.String(), "level=ERROR") || strings.Contains(p.log.String(), "level=WARN") {
+		t.Errorf("a clean end is not worth a warning:\n%s", p.log)
+	}
+}
+
+func TestAdminPages(t *testing.T) {
+	up := httptest.NewServer(http.NotFoundHandler())
+	defer up.Close()
+	p := start(t, yaml(up.URL, "", "  - { name: one, match: { host: h.example, path: \"/a/{$}\", methods: [GET], headers: [{ name: x-a, value: v }] }, upstream: up, timeout: 3s }\n"))
+	var routes []map[string]any
+	p.admin("/routes", &routes)
+	if want := fmt.Sprint(map[string]any{"name": "one", "host": "h.example", "path": "/a/", "methods": []any{"GET"}, "headers": []any{"X-A=v"}, "upstream": "up", "timeout": "3s"}); len(routes) != 2 || fmt.Sprint(routes[1]) != want {
+		t.Errorf("routes %v, want the second %s", routes, want)
+	}
+	var endpoints []map[string]any
+	p.admin("/endpoints", &endpoints)
+	if len(endpoints) != 1 || endpoints[0]["state"] != "healthy" || endpoints[0]["url"] != up.URL {
+		t.Errorf("endpoints %v", endpoints)
+	}
+	up.Close()
+	if res, err := http.Get(p.url()); err != nil || res.StatusCode != 502 {
+		t.Fatalf("got %v, %v; want 502", res, err)
+	}
+	if p.admin("/endpoints", &endpoints); endpoints[0]["state"] != "unhealthy" || endpoints[0]["retry_at"] == nil {
+		t.Errorf("endpoints %v after the upstream went away", endpoints)
+	}
+	for path, want := range map[string]string{"/": "gateway test", "/healthy": "healthy", "/debug/pprof/goroutine?debug=1": "goroutine profile"} {
+		if status, text := p.admin(path, nil); status != 200 || !strings.Contains(text, want) {
+			t.Errorf("%s: %d %.80s", path, status, text)
+		}
+	}
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+}
+
+// TestMetricsOfTheProgram runs the whole program against an OTLP receiver and looks at its last export: state, reloads,
+// connections.
+func TestMetricsOfTheProgram(t *testing.T) {
+	var mu sync.Mutex
+	var last pmetric.Metrics
+	sink := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		req := pmetricotlp.NewExportRequest()
+		if r.URL.Path == "/v1/metrics" && err == nil && req.UnmarshalProto(b) == nil {
+			mu.Lock()
+			defer mu.Unlock()
+			last = req.Metrics()
+		}
+		w.Header().Set("Content-Type", "application/x-protobuf")
+	}))
+	defer sink.Close()
+	up := httptest.NewServer(http.NotFoundHandler())
+	defer up.Close()
+	p := start(t, yaml(up.URL, sink.URL, ""))
+	if res, err := http.Get(p.url()); err != nil || res.StatusCode != 404 {
+		t.Fatalf("got %v, %v", res, err)
+	}
+	p.write(yaml(up.URL, sink.URL, "  - { name: two, match: { path: /two }, upstream: up }\n"))
+	var routes []any
+	p.until("applying", func(configPage) bool { p.admin("/routes", &routes); return len(routes) == 2 })
+	p.write(yaml(up.URL, sink.URL, "routs: 1\n"))
+	p.until("refusing", func(c configPage) bool { return c.LastError != "" })
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	got := flatten(last)
+	for name, want := range map[string]int64{
+		"gateway.routes": 2, "gateway.config.last_reload_successful": 0, "gateway.config.reloads{applied}": 1, "gateway.config.reloads{refused}": 1,
+		"gateway.upstream.endpoints{healthy,up}": 1, "gateway.upstream.endpoints{unhealthy,up}": 0, "gateway.connections.active": 0, "http.server.active_requests{GET,http}": 0,
+	} {
+		if v, ok := got[name]; !ok || v != want {
+			t.Errorf("%s is %d (there: %v), want %d", name, v, ok, want)
+		}
+	}
+	if !strings.Contains(p.log.String(), `routs: unknown key; did you mean \"routes\"?`) {
+		t.Errorf("the log does not say what is wrong:\n%s", p.log)
+	}
+}
+
+// flatten maps name{sorted attribute values} to the value of each integer point.
+func flatten(md pmetric.Metrics) map[string]int64 {
+	out := map[string]int64{}
+	for _, rm := range md.ResourceMetrics().All() {
+		for _, sm := range rm.ScopeMetrics().All() {
+			for _, m := range sm.Metrics().All() {
+				points := pmetric.NewNumberDataPointSlice()
+				switch m.Type() {
+				case pmetric.MetricTypeGauge:
+					points = m.Gauge().DataPoints()
+				case pmetric.MetricTypeSum:
+					points = m.Sum().DataPoints()
+				}
+				for _, dp := range points.All() {
+					var values []string
+					for _, key := range []string{"gateway.reload.outcome", "gateway.endpoint.state", "gateway.upstream", "http.request.method", "url.scheme"} {
+						if v, ok := dp.Attributes().Get(key); ok {
+							values = append(values, v.Str())
+						}
+					}
+					name := m.Name()
+					if len(values) > 0 {
+						name += "{" + strings.Join(values, ",") + "}"
+					}
+					out[name] = dp.IntValue()
+				}
+			}
+		}
+	}
+	return out
+}
+
+func TestStartFailsLoudly(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	good := filepath.Join(t.TempDir(), "good.yaml")
+	if err := os.WriteFile(good, []byte(yaml("http://127.0.0.1:1", "http://127.0.0.1:1", "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		s    gateway.Settings
+		want string
+	}{
+		"address in use":       {gateway.Settings{ConfigFile: good, Listen: l.Addr().String(), Admin: "127.0.0.1:0"}, "is in use by another program"},
+		"admin address in use": {gateway.Settings{ConfigFile: good, Listen: "127.0.0.1:0", Admin: l.Addr().String()}, "admin: "},
+		"no file":              {gateway.Settings{ConfigFile: "none.yaml"}, "none.yaml: no such file"},
+	} {
+		tc.s.Stderr = io.Discard
+		if _, err := gateway.Start(t.Context(), tc.s); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got %v, want an error with %q", name, err, tc.want)
+		}
+	}
+}
+
+func TestCheckFindsMissingFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "gateway.yaml")
+	for more, want := range map[string]string{
+		"tls: { listen: \"127.0.0.1:0\", cert_file: none.pem, key_file: none.pem }\n": "tls.cert_file and tls.key_file: open none.pem",
+	} {
+		if err := os.WriteFile(file, []byte(yaml("http://127.0.0.1:1", "", more)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := gateway.Check(file); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
