@@ -168,7 +168,7 @@ func TestSlowServerMakesRequestsLateNotFewer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if report.Requests != 10 || report.Late < 8 || report.MaxLate < 0.15 || report.Latency.P50 > report.MaxLate {
+	if report.Requests != 10 || report.Late < 8 || report.MaxLate < 0.15 || float64(report.Latency.P50) > report.MaxLate {
 		t.Errorf("%d requests, %d late, at most by %v s, p50 %v", report.Requests, report.Late, report.MaxLate, report.Latency.P50)
 	}
 }

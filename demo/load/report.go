@@ -47,10 +47,18 @@ type Count struct {
 
 // Latency are quantiles, exact to 1 %.
 type Latency struct {
-	P50 float64 `json:"p50"`
-	P90 float64 `json:"p90"`
-	P99 float64 `json:"p99"`
-	Max float64 `json:"max"`
+	P50 Seconds `json:"p50"`
+	P90 Seconds `json:"p90"`
+	P99 Seconds `json:"p99"`
+	Max Seconds `json:"max"`
+}
+
+// Seconds is a duration as a number in JSON.
+type Seconds float64
+
+// String is the duration for a reader: 9.5ms.
+func (s Seconds) String() string {
+	return time.Duration(float64(s) * float64(time.Second)).Round(100 * time.Microsecond).String()
 }
 
 // Write stores the report as JSON. The file appears whole or not at all.
@@ -172,7 +180,7 @@ func (h *histogram) add(d time.Duration) {
 }
 
 func (h *histogram) quantiles() Latency {
-	return Latency{h.quantile(0.5), h.quantile(0.9), h.quantile(0.99), h.max.Seconds()}
+	return Latency{Seconds(h.quantile(0.5)), Seconds(h.quantile(0.9)), Seconds(h.quantile(0.99)), Seconds(h.max.Seconds())}
 }
 
 // quantile returns the middle of the bucket in which the q-th duration lies, in seconds.

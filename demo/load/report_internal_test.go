@@ -24,8 +24,11 @@ func TestQuantilesAreExactToOnePercent(t *testing.T) {
 			t.Errorf("quantile %v is %v, want %v", q, got, want)
 		}
 	}
-	if h.quantiles().Max != all[len(all)-1] {
+	if float64(h.quantiles().Max) != all[len(all)-1] {
 		t.Error("the maximum is not exact")
+	}
+	if s := Seconds(0.00951).String(); s != "9.5ms" {
+		t.Errorf("9.51 ms is written %s", s)
 	}
 	if new(histogram).quantile(0.5) != 0 {
 		t.Error("a quantile of nothing")

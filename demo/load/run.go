@@ -109,7 +109,7 @@ func (r *runner) progress(now time.Time) {
 	p := r.tally.report(r.settings, r.started, now.Sub(r.started))
 	r.settings.Log.Info("load", "elapsed", now.Sub(r.started).Round(time.Second).String(), "requests", p.Requests,
 		"per_second", p.PerSecond, "5xx", p.ByClass["5xx"], "unanswered", p.Requests-p.Answered, "late", p.Late,
-		"p50_ms", p.Latency.P50*1000, "p99_ms", p.Latency.P99*1000)
+		"p50", p.Latency.P50.String(), "p99", p.Latency.P99.String())
 }
 
 // serve sends the next request of the customer whose turn it is.

@@ -30,7 +30,7 @@ const panelsTimeout = 60 * time.Second
 
 // checkPanels has dashctl execute every query of the dashboards. Its exit status tells of empty panels, which is no
 // error here: a run of ten seconds has panels without data.
-func checkPanels(ctx context.Context, dashctl string) (*Panels, error) {
+func checkPanels(ctx context.Context, dashctl, storeURL string) (*Panels, error) {
 	ctx, cancel := context.WithTimeout(ctx, panelsTimeout)
 	defer cancel()
 	var out, errOut bytes.Buffer

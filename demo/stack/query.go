@@ -80,7 +80,7 @@ type Snapshot struct {
 
 // rateSince computes the rates that come from two snapshots.
 func (s *Snapshot) rateSince(before Snapshot) {
-	if dt := s.At.Sub(before.At).Seconds(); !before.At.IsZero() && dt > 0 && s.Samples >= before.Samples {
+	if dt := s.At.Sub(before.At).Seconds(); dt > 0 && s.Samples >= before.Samples {
 		s.SampleRate = (s.Samples - before.Samples) / dt
 	}
 }

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,11 +15,11 @@ const (
 	// pollInterval is the pace of the status block; the telemetry behind it moves every five seconds.
 	pollInterval = 2 * time.Second
 	// lineInterval is the pace of status lines where there is no terminal.
-	lineInterval = 10 * time.Second
-	// settleTimeout is what the pipeline may need after the last span: the sampler's wait (5 s), two exports of the
-	// collector's own metrics (5 s each), and the same again for a busy machine.
-	settleTimeout = 30 * time.Second
+	lineInterval  = 10 * time.Second
+	defaultSettle = 30 * time.Second
 	settlePoll    = 250 * time.Millisecond
+	// rateWindow is what the rate of samples is averaged over; they come in bursts every five seconds.
+	rateWindow = 20 * time.Second
 )
 
 // Options are what the command line says.
@@ -30,6 +31,11 @@ type Options struct {
 	Data      string
 	NoLoad    bool
 	Plain     bool // no status block even on a terminal
+	// Addresses tell the stack where its children listen; they do not configure collector and gateway.
+	Addresses Addresses
+	// Settle bounds the wait for the last decisions. Default 30s: the sampler's wait (5 s), two exports of the collector's
+	// own metrics (5 s each), and the same again for a busy machine.
+	Settle time.Duration
 	// Out is where logs, status and summary go.
 	Out *os.File
 }
@@ -55,7 +61,8 @@ type runner struct {
 	store   *store
 	started time.Time
 	last    Snapshot
-	shown   time.Time // of the last status line
+	recent  []Snapshot // those of the last rateWindow, oldest first
+	shown   time.Time  // of the last status line
 	live    bool
 	first   bool // data has been seen
 }
@@ -66,8 +73,10 @@ func Run(ctx, hurry context.Context, o Options) error {
 	if err := o.Check(); err != nil {
 		return err
 	}
+	o.Settle = cmp.Or(o.Settle, defaultSettle)
 	r := &runner{Options: o, screen: NewScreen(o.Out), started: time.Now()}
-	r.store = newStore(storeURL, r.started)
+	r.shown = r.started
+	r.store = newStore(o.Addresses.storeURL(), r.started)
 	defer r.store.close()
 	if _, _, terminal := supervise.TerminalSize(o.Out); terminal {
 		r.live = !o.Plain && os.Getenv("TERM") != "dumb"
@@ -147,9 +156,13 @@ func (r *runner) show(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	snap.rateSince(r.last)
 	if err == nil {
 		r.last = snap
+		r.recent = append(r.recent, snap)
+		for snap.At.Sub(r.recent[0].At) > rateWindow {
+			r.recent = r.recent[1:]
+		}
+		snap.rateSince(r.recent[0])
 	}
 	if !r.first && snap.Requests > 0 {
 		r.first = true
@@ -191,7 +204,7 @@ func (r *runner) finish(hurry context.Context, end ending) error {
 		}
 	}
 	if end == elapsed {
-		panels, err := checkPanels(hurry, r.binary("dashctl"))
+		panels, err := checkPanels(hurry, r.binary("dashctl"), r.Addresses.storeURL())
 		s.Panels = panels
 		note(err)
 	} else {
@@ -232,14 +245,15 @@ func (r *runner) verdict(end ending, s *Summary) error {
 // hoped for any more, and returns the last numbers.
 func (r *runner) settle(ctx context.Context) (Snapshot, error) {
 	since := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.Settle)
 	defer cancel()
 	tick := time.NewTicker(settlePoll)
 	defer tick.Stop()
+	var known bool
 	for {
 		snap, err := r.store.snapshot(ctx)
 		if err == nil {
-			r.last = snap
+			r.last, known = snap, true
 			if snap.SpansAsOf > float64(since.UnixMilli())/1000 && snap.Spans.Held() == 0 {
 				return snap, nil
 			}
@@ -248,6 +262,9 @@ func (r *runner) settle(ctx context.Context) (Snapshot, error) {
 		case <-r.group.Exited():
 			return r.last, nil // verdict tells of it
 		case <-ctx.Done():
+			if known { // the last question was cut off, or the spans do not balance: the numbers tell
+				return r.last, nil
+			}
 			return r.last, err
 		case <-tick.C:
 		}

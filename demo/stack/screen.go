@@ -41,13 +41,13 @@ func (s *Screen) SetBlock(lines []string) {
 	_, _ = io.WriteString(s.w, text+s.draw())
 }
 
-// erase moves to the first line of the block and clears from there (ECMA-48: CUU, ED). The cursor stands at the
-// beginning of the line below the block.
+// erase moves to the first line of the block and clears from there (ECMA-48: CR, CUU, ED). The cursor stands on the line
+// below the block, at its beginning unless the terminal has echoed a ^C.
 func (s *Screen) erase() string {
 	if len(s.block) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("\x1b[%dA\x1b[J", len(s.block))
+	return fmt.Sprintf("\r\x1b[%dA\x1b[J", len(s.block))
 }
 
 func (s *Screen) draw() string {

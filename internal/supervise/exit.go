@@ -76,18 +76,32 @@ func (e *ExitError) Error() string {
 	return b.String()
 }
 
-// lastWords joins the last three non-empty lines: enough for the cause, short enough for one line.
+// maxWords is where a line is cut in an error; the whole of it stands in the log above.
+const maxWords = 200
+
+// lastWords are the last lines that speak of an error, or else the last three, in one line.
 func lastWords(lines []string) string {
-	var last []string
-	for i := len(lines) - 1; i >= 0 && len(last) < 3; i-- {
-		if line := strings.TrimSpace(lines[i]); line != "" {
-			last = append([]string{line}, last...)
+	var last, bad []string
+	for _, line := range lines {
+		line = strings.TrimSpace(line)
+		if line == "" {
+			continue
 		}
+		if r := []rune(line); len(r) > maxWords {
+			line = string(r[:maxWords]) + "…"
+		}
+		last = append(last, line)
+		if strings.Contains(strings.ToLower(line), "error") {
+			bad = append(bad, line)
+		}
+	}
+	if len(bad) > 0 {
+		last = bad
 	}
 	if len(last) == 0 {
 		return " and wrote nothing"
 	}
-	return "; its last words: " + strings.Join(last, " | ")
+	return "; its last words: " + strings.Join(last[max(0, len(last)-3):], " | ")
 }
 
 // describe fills in what the operating system says about the end.

@@ -121,7 +121,7 @@ func TestChildDiesWhileStarting(t *testing.T) {
 	text := err.Error()
 	for _, want := range []string{
 		"gateway ended with exit status 3 after ", "before it was ready",
-		"its last words: opening the store | error: directory is locked by another process",
+		"its last words: error: directory is locked by another process",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("error %q lacks %q", text, want)

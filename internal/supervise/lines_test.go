@@ -57,3 +57,22 @@ func TestPrefixColours(t *testing.T) {
 		t.Errorf("line %q, want %q", out.String(), want)
 	}
 }
+
+func TestLastWords(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		lines []string
+		want  string
+	}{
+		{"nothing", []string{"", " "}, " and wrote nothing"},
+		{"the last three", []string{"a", "b", "", "c", " d"}, "; its last words: b | c | d"},
+		{"what speaks of an error", []string{"a", "Error: no such file", "b", "c"}, "; its last words: Error: no such file"},
+		{"cut", []string{strings.Repeat("ä", maxWords+1)}, "; its last words: " + strings.Repeat("ä", maxWords) + "…"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := lastWords(tc.lines); got != tc.want {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
+	}
+}

@@ -32,7 +32,7 @@ func runLoad(ctx context.Context, args []string) error {
 		return err
 	}
 	s.Log.Info("load is over", "seconds", report.Seconds, "requests", report.Requests, "5xx", report.ByClass["5xx"],
-		"unanswered", report.Requests-report.Answered, "p50_ms", report.Latency.P50*1000, "p99_ms", report.Latency.P99*1000)
+		"unanswered", report.Requests-report.Answered, "p50", report.Latency.P50.String(), "p99", report.Latency.P99.String())
 	if *file != "" {
 		if writeErr := report.Write(*file); writeErr != nil {
 			return writeErr

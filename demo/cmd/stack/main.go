@@ -16,7 +16,7 @@ import (
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
-	o := stack.Options{Out: os.Stdout}
+	o := stack.Options{Out: os.Stdout, Addresses: stack.DefaultAddresses()}
 	flags := flag.NewFlagSet("stack", flag.ContinueOnError)
 	flags.DurationVar(&o.Duration, "duration", 0, "end after this time with a check of all dashboards; by default on Ctrl-C")
 	flags.Float64Var(&o.Rate, "rate", 30, "requests per second of the customers")
