@@ -24,8 +24,12 @@ import (
 	"github.com/tailgate-otel/tailgate/telemetry/instruments"
 )
 
-// flushTimeout is how long the end of the program may wait for a collector to take the last telemetry.
-const flushTimeout = 3 * time.Second
+const (
+	// flushTimeout is how long the end of the program may wait for a collector to take the last telemetry.
+	flushTimeout = 3 * time.Second
+	// abortTimeout is the same for a start that failed: there is nothing yet that is worth waiting for.
+	abortTimeout = 200 * time.Millisecond
+)
 
 // Settings are what the command line says.
 type Settings struct {
@@ -58,7 +62,7 @@ func Start(ctx context.Context, s Settings) (*Gateway, error) {
 	}
 	g := &Gateway{s: s, registry: upstream.NewRegistry(time.Now), started: s.over(c)}
 	if err := g.start(ctx); err != nil {
-		return nil, errors.Join(err, g.close(0))
+		return nil, errors.Join(err, g.close(abortTimeout))
 	}
 	g.telemetry.Logger.InfoContext(ctx, "serving", "address", g.Addr().String(), "admin", g.AdminAddr().String(),
 		"routes", len(c.Routes), "config", s.ConfigFile, "version", s.Version)
@@ -211,7 +215,7 @@ func (g *Gateway) close(flush time.Duration) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), flush)
 	defer cancel()
-	if err := g.telemetry.Shutdown(ctx); err != nil && flush > 0 {
+	if err := g.telemetry.Shutdown(ctx); err != nil && flush > abortTimeout {
 		g.telemetry.Logger.Warn("the last telemetry could not be delivered", "error", err)
 	}
 	if g.metrics == nil {
