@@ -67,19 +67,19 @@ func countRequests(t *testing.T, s *stack, tr *traffic) {
 func countJourneys(t *testing.T, s *stack, tr *traffic) {
 	id := firstProduct(t, s)
 	before := maps.Clone(tr.counts)
-	tr.send(t, 15, call{method: "GET", url: "/", template: "/{$}", status: 200})
-	tr.send(t, 4, call{method: "GET", url: "/", template: "/{$}", fault: "catalog=error", status: 502})
+	tr.send(t, 15, call{method: "GET", url: "/", template: "/", status: 200})
+	tr.send(t, 4, call{method: "GET", url: "/", template: "/", fault: "catalog=error", status: 502})
 	tr.send(t, 10, call{method: "GET", url: "/shop/product/" + id, template: "/shop/{rest...}", status: 200})
 	for range 5 {
-		tr.send(t, 1, call{method: "POST", url: "/api/cart/bob/items", template: "-", body: `{"product":"` + id + `","quantity":2}`, status: 200})
+		tr.send(t, 1, call{method: "POST", url: "/api/cart/bob/items", template: "-", body: `{"product":"` + id + `","quantity":2}`, status: 201})
 		tr.send(t, 1, call{method: "POST", url: "/api/checkout", template: "/api/checkout", body: `{"user":"bob","method":"card"}`, status: 201})
 	}
-	tr.send(t, 1, call{method: "POST", url: "/api/cart/eve/items", template: "-", body: `{"product":"` + id + `","quantity":1}`, status: 200})
+	tr.send(t, 1, call{method: "POST", url: "/api/cart/eve/items", template: "-", body: `{"product":"` + id + `","quantity":1}`, status: 201})
 	tr.send(t, 3, call{method: "POST", url: "/api/checkout", template: "/api/checkout", fault: "payment=error", body: `{"user":"eve","method":"card"}`, status: 502})
 
 	entries := map[route]int{}
 	for r, n := range tr.counts {
-		if slices.Contains([]string{"/{$}", "/shop/{rest...}", "/api/checkout"}, r.path) {
+		if slices.Contains([]string{"/", "/shop/{rest...}", "/api/checkout"}, r.path) {
 			entries[r] = n - before[r]
 		}
 	}
