@@ -56,14 +56,21 @@ func newInstance(t *testing.T, dir string, keys settings) *instance {
 	}
 	i := &instance{t: t, extension: create(t, all)}
 	i.client = &http.Client{
-		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		}},
+		Transport:     unixTransport(socket),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	t.Cleanup(i.client.CloseIdleConnections)
 	t.Cleanup(i.stop)
 	return i
+}
+
+func unixTransport(socket string) *http.Transport {
+	return &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		},
+		ExpectContinueTimeout: time.Minute,
+	}
 }
 
 func create(t *testing.T, keys settings) extension.Extension {

@@ -2,8 +2,10 @@ package prometheusstoreextension_test
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"path/filepath"
 	"strings"
@@ -147,6 +149,41 @@ func TestShutdownGivesUpOnAForgottenBatch(t *testing.T) {
 	assert.EqualError(t, i.extension.Shutdown(ctx), "database is left open: requests or batches are still in progress")
 	require.NoError(t, app.Rollback())
 	require.NoError(t, i.extension.Shutdown(t.Context()), "another call closes it")
+}
+
+// A request that does not end is cut off when the drain time is over, and the database closes after it has gone.
+func TestShutdownCutsOffSlowRequests(t *testing.T) {
+	dir, at := t.TempDir(), now()
+	i := started(t, dir, nil)
+	i.write("a", at, 5)
+
+	inHandler := make(chan struct{})
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+		Got100Continue: func() { close(inHandler) }, // the server says so when the handler reads the body
+	})
+	body, neverEnding := io.Pipe()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://store/api/v1/query", body)
+	require.NoError(t, err)
+	r.Header.Set("Expect", "100-continue")
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	ended := make(chan error, 1)
+	go func() {
+		resp, err := i.client.Do(r)
+		if err == nil {
+			err = resp.Body.Close()
+		}
+		ended <- err
+	}()
+	<-inHandler
+
+	expired, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.NoError(t, i.extension.Shutdown(expired), "the handler has left, or the gate would complain")
+	require.NoError(t, neverEnding.CloseWithError(io.ErrUnexpectedEOF)) // the client's transport waits for its body
+	require.Error(t, <-ended)
+
+	again := started(t, dir, nil)
+	assert.Equal(t, "5", again.value("a", at))
 }
 
 func TestHealthAndReadiness(t *testing.T) {
