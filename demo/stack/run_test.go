@@ -60,7 +60,6 @@ func (s script) play(name string) int {
 		serve(s.Addresses.GatewayAdmin, ok)
 	case len(os.Args) > 1 && os.Args[1] == "shop":
 		if s.GatewayDies { // the stack starts the shop when the gateway is ready
-			serve(s.Addresses.ShopAdmin, ok)
 			if _, err := http.Get("http://" + s.Addresses.Gateway + "/die"); err == nil {
 				return 9
 			}

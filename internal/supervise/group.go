@@ -70,10 +70,11 @@ func (g *Group) start(ctx context.Context, children []Child) error {
 		g.out.enrol(c.Name)
 	}
 	for _, c := range children {
-		if err := g.startOne(ctx, c); err != nil {
-			return err
+		err := g.startOne(ctx, c)
+		if first := g.Err(); first != nil { // an earlier child died meanwhile: it is the cause, this one's trouble follows
+			return first
 		}
-		if err := g.Err(); err != nil { // an earlier child died while this one came up
+		if err != nil {
 			return err
 		}
 	}
