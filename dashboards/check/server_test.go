@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
@@ -19,6 +21,8 @@ import (
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/util/annotations"
+
+	"github.com/tailgate-otel/tailgate/telemetry"
 )
 
 // prometheus is Prometheus' own storage and query engine behind the three requests that check makes. What it says about
@@ -28,6 +32,48 @@ type prometheus struct {
 	db     *tsdb.DB
 	engine *promql.Engine
 	URL    string
+	hidden atomic.Pointer[[]string] // series names that the server denies to have
+}
+
+// hide makes the server deny the metrics until the next call.
+func (p *prometheus) hide(metrics ...telemetry.Metric) {
+	var names []string
+	for _, m := range metrics {
+		names = append(names, telemetry.DefaultNaming.Series(m)...)
+	}
+	p.hidden.Store(&names)
+}
+
+// Querier makes the server itself a storage: the database without what is hidden.
+func (p *prometheus) Querier(from, to int64) (storage.Querier, error) {
+	q, err := p.db.Querier(from, to)
+	return partial{q, p.hidden.Load()}, err
+}
+
+// partial is a querier without the hidden series.
+type partial struct {
+	storage.Querier
+	hidden *[]string
+}
+
+func (q partial) hides(matchers []*labels.Matcher) bool {
+	return q.hidden != nil && slices.ContainsFunc(matchers, func(m *labels.Matcher) bool {
+		return m.Name == model.MetricNameLabel && slices.Contains(*q.hidden, m.Value)
+	})
+}
+
+func (q partial) Select(ctx context.Context, sorted bool, hints *storage.SelectHints, matchers ...*labels.Matcher) storage.SeriesSet {
+	if q.hides(matchers) {
+		return storage.EmptySeriesSet()
+	}
+	return q.Querier.Select(ctx, sorted, hints, matchers...)
+}
+
+func (q partial) LabelValues(ctx context.Context, name string, hints *storage.LabelHints, matchers ...*labels.Matcher) ([]string, annotations.Annotations, error) {
+	if q.hides(matchers) {
+		return nil, nil, nil
+	}
+	return q.Querier.LabelValues(ctx, name, hints, matchers...)
 }
 
 func startPrometheus(t *testing.T) *prometheus {
@@ -71,13 +117,13 @@ func timeOf(s string) time.Time {
 
 func (p *prometheus) queryRange(w http.ResponseWriter, r *http.Request) {
 	step, _ := strconv.ParseFloat(r.PostFormValue("step"), 64)
-	q, err := p.engine.NewRangeQuery(r.Context(), p.db, nil, r.PostFormValue("query"), timeOf(r.PostFormValue("start")),
+	q, err := p.engine.NewRangeQuery(r.Context(), p, nil, r.PostFormValue("query"), timeOf(r.PostFormValue("start")),
 		timeOf(r.PostFormValue("end")), time.Duration(step*float64(time.Second)))
 	p.run(w, r, q, err)
 }
 
 func (p *prometheus) query(w http.ResponseWriter, r *http.Request) {
-	q, err := p.engine.NewInstantQuery(r.Context(), p.db, nil, r.PostFormValue("query"), timeOf(r.PostFormValue("time")))
+	q, err := p.engine.NewInstantQuery(r.Context(), p, nil, r.PostFormValue("query"), timeOf(r.PostFormValue("time")))
 	p.run(w, r, q, err)
 }
 
@@ -105,7 +151,7 @@ func (p *prometheus) noWarnings(query string, ws annotations.Annotations) {
 }
 
 func (p *prometheus) labelValues(w http.ResponseWriter, r *http.Request) {
-	querier, err := p.db.Querier(timeOf(r.FormValue("start")).UnixMilli(), timeOf(r.FormValue("end")).UnixMilli())
+	querier, err := p.Querier(timeOf(r.FormValue("start")).UnixMilli(), timeOf(r.FormValue("end")).UnixMilli())
 	if err != nil {
 		answer(w, nil, err)
 		return

@@ -45,21 +45,20 @@ func combinations(attributes []telemetry.Attribute) [][]string {
 	return out
 }
 
-// sampleValues are up to six values spread over what the attribute allows, of long lists up to three.
+// sampleValues are the values that series are made of: short lists whole, since dashboards ask for single values of
+// them; two of long lists; of status codes one of each class that dashboards ask for; one of wide ranges.
 func sampleValues(a telemetry.Attribute) []string {
 	switch {
 	case known[a.Key] != nil:
 		return known[a.Key]
 	case len(a.Values) > 6:
-		return []string{a.Values[0], a.Values[len(a.Values)/2], a.Values[len(a.Values)-1]}
+		return []string{a.Values[0], a.Values[len(a.Values)-1]}
 	case len(a.Values) > 0:
 		return a.Values
+	case a.Max == 599:
+		return []string{"200", "404", "503"}
 	case a.Max != 0:
-		var out []string
-		for i := range 5 {
-			out = append(out, strconv.Itoa(a.Min+(a.Max-a.Min)*i/4))
-		}
-		return out
+		return []string{strconv.Itoa(a.Max)}
 	}
 	return []string{a.Key + "-1", a.Key + "-2"}
 }

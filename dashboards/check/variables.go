@@ -31,6 +31,9 @@ func referenceName(ref string) string {
 
 // references lists the names of the variables in a text.
 func references(text string) []string {
+	if !strings.ContainsAny(text, "$[") {
+		return nil
+	}
 	var out []string
 	for _, ref := range reference.FindAllString(text, -1) {
 		out = append(out, referenceName(ref))
