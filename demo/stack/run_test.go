@@ -162,6 +162,7 @@ func (w *world) run(ctx context.Context) (string, error) {
 		w.t.Fatal(err)
 	}
 	w.t.Setenv(scriptEnv, string(text))
+	w.t.Setenv("GORACE", "atexit_sleep_ms=0") // under the race detector each child would wait for a second before it ends
 	verdict := stack.Run(ctx, context.Background(), w.options)
 	out, err := os.ReadFile(w.options.Out.Name())
 	if err != nil {

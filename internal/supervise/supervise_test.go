@@ -114,7 +114,8 @@ func playSupervisor() int {
 func child(name, role string, env ...string) supervise.Child {
 	return supervise.Child{
 		Name: name, Path: os.Args[0], Args: []string{"-test.run=^$"},
-		Env: append([]string{roleEnv + "=" + role}, env...),
+		// Under the race detector each process would otherwise wait for a second before it ends.
+		Env: append([]string{roleEnv + "=" + role, "GORACE=atexit_sleep_ms=0"}, env...),
 	}
 }
 
