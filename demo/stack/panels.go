@@ -2,6 +2,7 @@ package stack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,9 +44,12 @@ func checkPanels(ctx context.Context, dashctl, storeURL string) (*Panels, error)
 		return nil, fmt.Errorf("check the dashboards: %w", err)
 	}
 	var p Panels
-	if jsonErr := json.Unmarshal(out.Bytes(), &p); jsonErr != nil || p.Panels == 0 {
+	if jsonErr := json.Unmarshal(out.Bytes(), &p); jsonErr != nil {
 		said := strings.Join(strings.Fields(errOut.String()), " ")
-		return nil, fmt.Errorf("check the dashboards: %s gave no report (%v): %s", dashctl, err, said)
+		return nil, fmt.Errorf("check the dashboards: %s gave no report: %w: %s", dashctl, cmp.Or(err, jsonErr), said)
+	}
+	if p.Panels == 0 {
+		return nil, fmt.Errorf("check the dashboards: %s found no panels: run it where dashboards/dist is", dashctl)
 	}
 	return &p, nil
 }
