@@ -107,9 +107,9 @@ func (g gatewaySheet) traffic() []model.Panel {
 	return []model.Panel{
 		stacked(21, 12, text{"Requests by route", "Who carries the load. A route that vanishes lost its clients or its match; see Rejected."},
 			model.UnitRequestsPerS, g.line(g.scope.Legend(keyRoute), g.requests.Count().SumBy(keyRoute))),
-		stacked(22, 12, text{"Failed requests", "By status and reason. connect and reset point at the upstream's process, timeout at its speed, " +
+		stacked(22, 12, text{"Failed requests", "By reason: a status is an upstream's 5xx; connect and reset point at the upstream's process, timeout at its speed, " +
 			"client_gone at clients that no longer wait."},
-			model.UnitRequestsPerS, g.line(g.scope.Legend(keyStatus, keyError), failed.Count().SumBy(keyStatus, keyError).OrZeroWith(g.alive))),
+			model.UnitRequestsPerS, g.line(g.scope.Legend(keyError), failed.Count().SumBy(keyError).OrZeroWith(g.alive))),
 		limits(graph(23, 12, text{"Duration", "Percentiles of all chosen routes; dots are example requests, a click opens the trace. " +
 			"p99 far above p50 means that a few suffer: filter by route."},
 			model.UnitSeconds,
@@ -205,7 +205,7 @@ func (g gatewaySheet) gateway() []model.Panel {
 }
 
 func (g gatewaySheet) runtime() []model.Panel {
-	keyType := upstream.GoMemoryUsed.Attributes[0].Key
+	const keyType = "go.memory.type"
 	return []model.Panel{
 		stacked(51, 8, text{"Memory", "Memory of the Go runtime by use. A steady climb over hours at an even load is a leak: take a heap profile from the admin page."},
 			model.UnitBytes, g.line(g.scope.Legend(keyType), g.scope.Value(upstream.GoMemoryUsed).SumBy(keyType))),

@@ -12,9 +12,8 @@ var (
 	keyReceiver  = upstream.AttrReceiver.Key
 	keyTransport = upstream.AttrTransport.Key
 	keyExporter  = telemetry.AttrExporter.Key
-	keyComponent = upstream.AttrComponentID.Key
-	keySignal    = upstream.AttrSignal.Key
-	keyPassed    = upstream.AttrOutcome.Key
+	keyProcessor = upstream.AttrProcessor.Key
+	keySignal    = upstream.AttrOTelSignal.Key
 )
 
 // pipelineSheet is the sheet with the selections that all panels of the collector's dashboard share.
@@ -101,22 +100,23 @@ func (p pipelineSheet) receivers() []model.Panel {
 }
 
 func (p pipelineSheet) components() []model.Panel {
-	flow := func(m telemetry.Metric) query.Expr {
-		return p.scope.Rate(m).SumBy(keyComponent, keySignal).OrZeroWith(p.alive)
-	}
-	legend := " " + p.scope.Legend(keyComponent, keySignal)
-	stuck := func(kind string, m telemetry.Metric) model.Target {
-		return p.line(kind+" "+p.scope.Legend(keyComponent, keyPassed),
-			p.scope.Rate(m, query.IsNot(keyPassed, "success")).SumBy(keyComponent, keyPassed).OrZeroWith(p.alive))
+	by := func(m telemetry.Metric) query.Expr { return p.scope.Rate(m).SumBy(keyProcessor, keySignal) }
+	legend := " " + p.scope.Legend(keyProcessor, keySignal)
+	counted := query.NewWholeScope(p.naming).Rate(upstream.SpanMetricsCalls).SumBy(keyService)
+	lost := func(word string, refused, failed telemetry.Metric) model.Target {
+		return p.line(word, p.scope.Rate(refused).Sum().Plus(p.scope.Rate(failed).Sum()).OrZeroWith(p.alive))
 	}
 	return []model.Panel{
 		graph(31, 8, text{"Through processors", "Items into and out of each processor. Less out than in is sampling or filtering on purpose; for all others it is loss."},
-			model.UnitCountPerSec, p.line("in"+legend, flow(upstream.ProcessorConsumedItems)), p.line("out"+legend, flow(upstream.ProcessorProducedItems))),
-		graph(32, 8, text{"Through connectors", "Items into and out of each connector. Span metrics take spans and give metric points, so the two lines need not be equal."},
-			model.UnitCountPerSec, p.line("in"+legend, flow(upstream.ConnectorConsumedItems)), p.line("out"+legend, flow(upstream.ConnectorProducedItems))),
-		stacked(33, 8, text{"Refused or failed", "Items that a component did not take. refused goes back to the sender, who tries again; failure is lost here: read that component's log."},
-			model.UnitCountPerSec, stuck("processor", upstream.ProcessorConsumedItems), stuck("connector", upstream.ConnectorConsumedItems),
-			stuck("exporter", upstream.ExporterConsumedItems)),
+			model.UnitCountPerSec, p.line("in"+legend, by(upstream.ProcessorIncomingItems)), p.line("out"+legend, by(upstream.ProcessorOutgoingItems))),
+		stacked(32, 8, text{"Spans by service", "Spans that the span metrics connector counted before sampling, of all collectors together: who sends the most. " +
+			"The sum is Spans in; less means that the connector reached its limit of series."},
+			model.UnitCountPerSec, p.line(p.scope.Legend(keyService), counted)),
+		stacked(33, 8, text{"Refused or failed", "Items that the pipeline did not take, by signal. Refused ones are sent again by good clients; when it goes on, " +
+			"raise the limit of the memory limiter or add collectors."},
+			model.UnitCountPerSec, lost("spans", upstream.ReceiverRefusedSpans, upstream.ReceiverFailedSpans),
+			lost("metric points", upstream.ReceiverRefusedMetricPoints, upstream.ReceiverFailedMetricPoints),
+			lost("log records", upstream.ReceiverRefusedLogRecords, upstream.ReceiverFailedLogRecords)),
 	}
 }
 
@@ -139,10 +139,10 @@ func (p pipelineSheet) exporters() []model.Panel {
 }
 
 func (p pipelineSheet) store() []model.Panel {
-	keyReason := telemetry.StoreSamplesRefused.Attributes[1].Key
+	const keyReason = "reason"
 	return []model.Panel{
-		graph(51, 12, text{"Samples stored", "Samples that the embedded Prometheus took, per second, by exporter. It follows the number of series, not of requests."},
-			model.UnitCountPerSec, p.line(p.scope.Legend(keyExporter), p.scope.Rate(telemetry.StoreSamplesAppended).SumBy(keyExporter))),
+		graph(51, 12, text{"Samples stored", "Samples that the embedded Prometheus took, per second, by instance. It follows the number of series, not of requests."},
+			model.UnitCountPerSec, p.line("{{instance}}", p.scope.Rate(telemetry.StoreSamplesAppended).SumBy(query.LabelInstance))),
 		stacked(52, 12, text{"Samples refused", "By reason; the rest of their batch is stored. Out-of-order and duplicate samples mean that two senders share an identity."},
 			model.UnitCountPerSec, p.line(p.scope.Legend(keyReason), p.scope.Rate(telemetry.StoreSamplesRefused).SumBy(keyReason).OrZeroWith(p.alive))),
 	}

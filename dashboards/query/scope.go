@@ -40,6 +40,10 @@ func NewAttributeScope(n telemetry.Naming, attr, variable string) Scope {
 	return Scope{naming: n, matches: []scopeMatch{{label: n.Label(attr), attr: attr, variable: variable}}}
 }
 
+// NewWholeScope returns a scope that narrows by nothing: all that the store holds. It is for span metrics beside panels
+// about collectors, as they bear neither the collector's job nor its instance.
+func NewWholeScope(n telemetry.Naming) Scope { return Scope{naming: n} }
+
 // Label returns the Prometheus label of an attribute key.
 func (s Scope) Label(key string) string { return s.naming.Label(key) }
 
@@ -95,6 +99,9 @@ func (s Scope) selector(m telemetry.Metric, series string, where []Where) (strin
 			return "", err
 		}
 		parts = append(parts, text)
+	}
+	if len(parts) == 0 {
+		return series, nil
 	}
 	return series + "{" + strings.Join(parts, ", ") + "}", nil
 }
