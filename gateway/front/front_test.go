@@ -190,7 +190,7 @@ func TestDrainCutsOff(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if len(causes) != 2 || causes[0] != errCut || causes[1] != errCut { //nolint:errorlint // the very value
+	if len(causes) != 2 || !errors.Is(causes[0], errCut) || !errors.Is(causes[1], errCut) {
 		t.Errorf("causes %v, want twice %v", causes, errCut)
 	}
 }
@@ -272,7 +272,7 @@ func TestTLS(t *testing.T) {
 		p := new(http.Protocols)
 		p.SetHTTP1(tc.want != "HTTP/2.0")
 		p.SetHTTP2(tc.want == "HTTP/2.0")
-		tr := &http.Transport{Protocols: p, TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MaxVersion: tc.max}} //nolint:gosec // the test's own certificate
+		tr := &http.Transport{Protocols: p, TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MaxVersion: tc.max}}
 		res, err := (&http.Client{Transport: tr}).Get("https://" + f.TLSAddr().String())
 		tr.CloseIdleConnections()
 		if tc.want == "" {

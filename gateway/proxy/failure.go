@@ -115,12 +115,13 @@ func (ex *exchange) fail(err error) { ex.answer(explain(ex.ctx, ex.body, err)) }
 
 // brokeOff finds out why a response ended in the middle: the upstream, the client, a timeout, or an error of ours.
 func (ex *exchange) brokeOff(panicked any) {
-	if panicked != http.ErrAbortHandler { //nolint:errorlint // a recovered value is compared as net/http compares it
+	if err, ok := panicked.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
 		ex.outcome = outcome{errorType: telemetry.ErrorOther, err: fmt.Errorf("panic: %v", panicked), abort: true}
 		ex.h.logger.ErrorContext(ex.ctx, "the gateway failed at a request; please report this", "panic", panicked)
 		return
 	}
 	broken := ex.last.broken()
+	_ = ex.out.FlushError() // what did come is the client's, whoever broke off
 	switch cause := context.Cause(ex.ctx); {
 	case isTimeout(ex.out.failure()), errors.Is(cause, errTimeout):
 		ex.outcome = outcome{errorType: telemetry.ErrorTimeout, err: errors.Join(cause, ex.out.failure())}

@@ -20,6 +20,7 @@ import (
 	"net/http/httputil"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -43,6 +44,11 @@ type Handler struct {
 	current atomic.Pointer[Snapshot]
 }
 
+// flushInterval is how long a part of a response of known length may wait for more of it. ReverseProxy flushes streams
+// (server-sent events, bodies of unknown length) at once; doing that for all costs a second write system call per
+// response, since the header then goes out alone.
+const flushInterval = 10 * time.Millisecond
+
 // New returns a handler that works by first until Swap.
 func New(s Settings, first *Snapshot) *Handler {
 	h := &Handler{tracer: s.Tracer.Tracer(gatewaytelemetry.Scope), metrics: s.Metrics, logger: s.Logger}
@@ -50,7 +56,7 @@ func New(s Settings, first *Snapshot) *Handler {
 	h.forward = &httputil.ReverseProxy{
 		Rewrite:       rewrite,
 		Transport:     attempts{},
-		FlushInterval: -1, // at once: streams and server-sent events must not wait for a buffer to fill
+		FlushInterval: flushInterval,
 		BufferPool:    &buffers{},
 		ErrorHandler:  func(_ http.ResponseWriter, r *http.Request, err error) { exchangeOf(r.Context()).fail(err) },
 		ErrorLog:      slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),

@@ -68,7 +68,7 @@ func TestNoEndpointLeft(t *testing.T) {
 // TestStaleConnection: an upstream closes kept-alive connections without a word. No request may fail for it as long as
 // the upstream saw nothing of it.
 func TestStaleConnection(t *testing.T) {
-	s := &http.Server{Handler: http.HandlerFunc(echo)} //nolint:gosec // a test's server
+	s := &http.Server{Handler: http.HandlerFunc(echo)}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -141,7 +141,7 @@ func (r *rig) sum(name string, kv ...string) int64 {
 	total := int64(0)
 	add := func(set attribute.Set, n int64) {
 		for i := 0; i+1 < len(kv); i += 2 {
-			if v, ok := set.Value(attribute.Key(kv[i])); !ok || v.Emit() != kv[i+1] {
+			if v, ok := set.Value(attribute.Key(kv[i])); !ok || v.String() != kv[i+1] {
 				return
 			}
 		}
@@ -203,7 +203,7 @@ func (r *rig) server() sdktrace.ReadOnlySpan {
 func attr(s sdktrace.ReadOnlySpan, key string) string {
 	for _, kv := range s.Attributes() {
 		if string(kv.Key) == key {
-			return kv.Value.Emit()
+			return kv.Value.String()
 		}
 	}
 	return ""
