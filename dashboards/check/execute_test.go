@@ -74,8 +74,7 @@ func TestShippedDashboardsOnTheContract(t *testing.T) {
 			"otelcol_exporter_send_failed_metric_points", "otelcol_exporter_send_failed_log_records",
 			"otelcol_exporter_prometheusstore_samples_refused", "otelcol_exporter_queue_size", "otelcol_exporter_queue_capacity",
 			"otelcol_processor_tail_sampling_early_releases_from_cache_decision",
-			"otelcol_processor_tail_sampling_sampling_late_span_age", "otelcol_processor_tail_sampling_traces_dropped_too_large",
-			"otelcol_receiver_refused_log_records"))
+			"otelcol_processor_tail_sampling_sampling_late_span_age", "otelcol_processor_tail_sampling_traces_dropped_too_large"))
 	})
 	// And a zero may never hide a program that is gone.
 	for metric, panels := range map[string][]string{

@@ -122,7 +122,7 @@ func (g gatewaySheet) traffic() []model.Panel {
 			Visual: model.Heatmap{LogScale: true}, Thresholds: plain(),
 			Targets: withRefs([]model.Target{g.exemplars("", g.requests.Heatmap())})},
 		ratio(limits(graph(25, 12, text{"Within 300 ms", "Share of requests of each route that finished within 300 ms. Below the line users notice."},
-			model.UnitPercent, g.exemplars(g.scope.Legend(keyRoute), g.requests.Fraction(0, fast, keyRoute))),
+			model.UnitPercent, g.line(g.scope.Legend(keyRoute), g.requests.Fraction(0, fast, keyRoute))),
 			model.Steps(model.Bad, model.From(0.95, model.Good)))),
 		g.clientErrors(),
 		g.routes(),
@@ -183,9 +183,12 @@ func (g gatewaySheet) upstreams() []model.Panel {
 func (g gatewaySheet) gateway() []model.Panel {
 	sizes := func(m telemetry.Metric) query.Histogram { return g.scope.Histogram(m, query.In(keyRoute, varRoute)) }
 	in, out := sizes(telemetry.HTTPServerRequestBodySize), sizes(telemetry.HTTPServerResponseBodySize)
-	applied := stat(45, text{"Applied at", "When the configuration in force was applied by the last instance. Older than your change: it did not arrive or was refused."},
-		model.UnitTime, plain(), g.line("applied", g.scope.Value(telemetry.GatewayConfigAppliedTime).MaxBy().Times(1000)))
+	applied := stat(45, text{"Config age", "Time since an instance last applied a configuration. Older than your change: it did not arrive or was refused."},
+		model.UnitSeconds, plain(), g.line("age", g.scope.Value(telemetry.GatewayConfigAppliedTime).MaxBy().Age()))
 	applied.Visual = model.Stat{}
+	routes := stat(46, text{"Routes", "Routes in the table in force. Fewer than the file has means that it was not applied everywhere."},
+		model.UnitShort, plain(), g.line("routes", g.scope.Value(telemetry.GatewayRoutes).MinBy()))
+	applied.Height, routes.Height = graphHeight, graphHeight
 	return []model.Panel{
 		stacked(41, 8, text{"Rejected", "Requests the gateway answered itself, by reason. no_route: a client or route is wrong; no_endpoint: an upstream is down; " +
 			"draining: normal during a restart."},
@@ -196,9 +199,7 @@ func (g gatewaySheet) gateway() []model.Panel {
 			model.UnitBytes, g.line("request", in.Quantile(0.99)), g.line("response", out.Quantile(0.99))),
 		graph(44, 8, text{"Client connections", "Open connections of clients by instance. Uneven instances mean that the balancer in front pins clients."},
 			model.UnitShort, g.line("{{instance}}", g.scope.Value(telemetry.GatewayConnectionsActive).SumBy(query.LabelInstance))),
-		applied,
-		stat(46, text{"Routes", "Routes in the table in force. Fewer than the file has means that it was not applied everywhere."},
-			model.UnitShort, plain(), g.line("routes", g.scope.Value(telemetry.GatewayRoutes).MaxBy())),
+		applied, routes,
 		stacked(47, 8, text{"Reloads", "Attempts to apply a changed configuration, by outcome. After a refused one the old configuration serves on."},
 			model.UnitShort, g.line(g.scope.Legend(keyOutcome), g.scope.Increase(telemetry.GatewayConfigReloads).SumBy(keyOutcome).OrZeroWith(g.alive))),
 	}

@@ -1,6 +1,7 @@
 package defs
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tailgate-otel/tailgate/dashboards/model"
@@ -32,11 +33,16 @@ func stat(id int, t text, unit model.Unit, thresholds []model.Threshold, targets
 	}
 }
 
-// graph is a time series panel with a legend that shows the last and the largest value.
+// graph is a time series panel with a legend that shows the last and the largest value. A single line is filled; lines by
+// label are not, as fills that cover each other hide what is below.
 func graph(id, width int, t text, unit model.Unit, targets ...model.Target) model.Panel {
+	fill := 8
+	if slices.ContainsFunc(targets, func(t model.Target) bool { return strings.Contains(t.Legend, "{{") }) {
+		fill = 0
+	}
 	return model.Panel{
 		ID: id, Title: t.title, Description: t.description, Width: width, Height: graphHeight,
-		Visual: model.TimeSeries{Fill: 8, LegendCalc: []string{"last", "max"}}, Unit: unit,
+		Visual: model.TimeSeries{Fill: fill, LegendCalc: []string{"last", "max"}}, Unit: unit,
 		Min: model.Ptr(0.0), Thresholds: model.Steps(model.Good), Targets: withRefs(targets),
 	}
 }

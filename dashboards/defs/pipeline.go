@@ -72,12 +72,11 @@ func (p pipelineSheet) balances() []model.Panel {
 			model.UnitShort, p.line("held", p.balance.held()), p.line("unexplained", p.balance.unexplained())),
 		note(19, 6, graphHeight, text{"How to read the balance", "Which metrics the sum is made of, and when it does not apply."},
 			"**in = kept + dropped + held**", "",
-			"- *in*: spans accepted by all receivers",
-			"- *kept*: spans of sampled traces, late ones included",
-			"- *dropped*: spans of traces that the last policy, `"+lastPolicy+"`, did not sample, and late spans of such traces",
-			"- *held*: the rest, waiting for `decision_wait`", "",
-			"It holds for policies with `sample_on_first_match` and the feature gate "+
-				"`processor.tailsamplingprocessor.metricstatcountspanssampled`, as the quickstart has them."),
+			"- *in*: accepted by receivers",
+			"- *kept*: of sampled traces, late ones too",
+			"- *dropped*: of traces that the last policy, `"+lastPolicy+"`, did not sample, late ones too",
+			"- *held*: waiting for `decision_wait`", "",
+			"It needs `sample_on_first_match` and the count of spans by policy, as the quickstart has them."),
 	}
 }
 
@@ -85,7 +84,7 @@ func (p pipelineSheet) receivers() []model.Panel {
 	legend := " " + p.scope.Legend(keyReceiver, keyTransport)
 	signal := func(id int, t text, accepted, refused, failed telemetry.Metric) model.Panel {
 		line := func(word string, m telemetry.Metric) model.Target {
-			return p.line(word+legend, p.scope.Rate(m).SumBy(keyReceiver, keyTransport).OrZeroWith(p.alive))
+			return p.line(word+legend, p.scope.Rate(m).SumBy(keyReceiver, keyTransport))
 		}
 		return graph(id, 8, t, model.UnitCountPerSec, line("accepted", accepted), line("refused", refused), line("failed", failed))
 	}
@@ -128,7 +127,7 @@ func (p pipelineSheet) exporters() []model.Panel {
 	return []model.Panel{
 		graph(41, 8, text{"Sent", "What reached its destination, by exporter. Spans are kept traces; metric points include span metrics."},
 			model.UnitCountPerSec, p.line("spans "+legend, rate(upstream.ExporterSentSpans)),
-			p.line("points "+legend, rate(upstream.ExporterSentMetricPoints)), p.line("logs "+legend, rate(upstream.ExporterSentLogRecords))),
+			p.line("points "+legend, p.scope.Rate(upstream.ExporterSentMetricPoints).SumBy(keyExporter)), p.line("logs "+legend, rate(upstream.ExporterSentLogRecords))),
 		stacked(42, 8, text{"Failed to send", "Items in attempts that failed, by exporter. They are tried again when retries are on; the exporter's log has the answer of the destination."},
 			model.UnitCountPerSec, p.line("spans "+legend, rate(upstream.ExporterSendFailedSpans)),
 			p.line("points "+legend, rate(upstream.ExporterSendFailedMetricPoints)), p.line("logs "+legend, rate(upstream.ExporterSendFailedLogRecords))),

@@ -69,7 +69,7 @@ func (t samplingSheet) glance() []model.Panel {
 			model.UnitCountPerSec, plain(), t.line("new", t.scope.Rate(upstream.TailSamplingNewTraceID).Sum())),
 		stat(14, text{"Traces held", "Traces in memory. At num_traces the oldest are pushed out; see Evictions."},
 			model.UnitShort, plain(), t.line("held", t.scope.Value(upstream.TailSamplingTracesOnMemory).Sum())),
-		stat(15, text{"Decision round, p99", "Duration of a round of decisions, one each second. While it runs no span is taken in: near 1 s receivers push back."},
+		stat(15, text{"Decision p99", "Duration of a round of decisions, one each second. While it runs no span is taken in: near 1 s receivers push back."},
 			model.UnitMilliseconds, model.Steps(model.Good, model.From(250, model.Warn), model.From(1000, model.Bad)),
 			t.line("p99", latency.Quantile(0.99))),
 		stat(16, text{"Evicted", "Traces pushed out of memory before their decision, per second. They are lost without having been judged: raise num_traces or lower decision_wait."},
@@ -86,16 +86,16 @@ func (t samplingSheet) decisions() []model.Panel {
 		colored(stacked(21, 8, text{"Traces by decision", "sampled is kept; dropped is the word of a drop policy. A sudden all-or-nothing is a change of the policies."},
 			model.UnitCountPerSec, t.line(t.scope.Legend(keyDecision), t.scope.Rate(upstream.TailSamplingGlobalCountTracesSampled).SumBy(keyDecision))), colors...),
 		stacked(22, 8, text{"Traces kept, by policy", "Which policy keeps the traces, and so what storage is spent on. More from errors or slow is trouble in the services."},
-			model.UnitCountPerSec, t.line(byPolicy, t.scope.Rate(traces, sampled).SumBy(keyPolicy).OrZeroWith(t.alive))),
+			model.UnitCountPerSec, t.line(byPolicy, t.scope.Rate(traces, sampled).SumBy(keyPolicy).OrZeroOf(t.scope.Rate(traces).SumBy(keyPolicy)))),
 		stacked(23, 8, text{"Not kept, by policy", "Traces that each policy was asked about and did not keep. Policies are asked in order until one keeps, so only the last is final."},
-			model.UnitCountPerSec, t.line(byPolicy, t.scope.Rate(traces, rest).SumBy(keyPolicy).OrZeroWith(t.alive))),
+			model.UnitCountPerSec, t.line(byPolicy, t.scope.Rate(traces, rest).SumBy(keyPolicy).OrZeroOf(t.scope.Rate(traces).SumBy(keyPolicy)))),
 		stacked(24, 8, text{"Spans kept, by policy", "Kept traces weighed by their spans: a policy that keeps few but large traces shows here."},
 			model.UnitCountPerSec, t.line(byPolicy, t.scope.Rate(spans, sampled).SumBy(keyPolicy).OrZeroOf(t.scope.Rate(spans).SumBy(keyPolicy)))),
 		colored(stacked(25, 8, text{"Spans kept and dropped", "What sampling saves: dropped spans are never exported or stored."},
 			model.UnitCountPerSec, t.line("kept", t.balance.kept(t.scope.Rate)), t.line("dropped", t.balance.dropped(t.scope.Rate))),
 			model.SeriesColor{Legend: "kept", Color: model.Good}, model.SeriesColor{Legend: "dropped", Color: model.Muted}),
-		ratio(graph(26, 8, text{"Kept share over time", "Share of traces kept. Compare with the target; while incidents last it rises, and should come back."},
-			model.UnitPercent, t.line("kept", t.keptShare()))),
+		graph(26, 8, text{"Kept share over time", "Share of traces kept. Compare with the target; while incidents last it rises, and should come back."},
+			model.UnitPercent, t.line("kept", t.keptShare())),
 	}
 }
 
@@ -121,14 +121,14 @@ func (t samplingSheet) cost() []model.Panel {
 	spent := t.scope.Rate(upstream.TailSamplingPolicyExecutionTime).SumBy(keyPolicy)
 	runs := t.scope.Rate(upstream.TailSamplingPolicyExecutionCount).SumBy(keyPolicy)
 	return []model.Panel{
-		limits(graph(41, 8, text{"Decision round", "Duration of the rounds, one each second. While one runs no span is taken in. It grows with traces decided and with costly policies."},
+		limits(graph(41, 6, text{"Decision round", "Duration of the rounds, one each second. While one runs no span is taken in. It grows with traces decided and with costly policies."},
 			model.UnitMilliseconds, t.line("p50", latency.Quantile(0.5)), t.exemplars("p99", latency.Quantile(0.99))),
 			model.Steps(model.Good, model.From(1000, model.Bad))),
-		stacked(42, 8, text{"Time in policies", "Share of one core that each policy takes. A costly one (OTTL, regular expressions) goes behind the cheap ones."},
+		stacked(42, 6, text{"Time in policies", "Share of one core that each policy takes. A costly one (OTTL, regular expressions) goes behind the cheap ones."},
 			model.UnitPercent, t.line(t.scope.Legend(keyPolicy), spent.Times(1e-6))),
-		graph(43, 8, text{"Time per evaluation", "Mean time that a policy needs for one trace. A climb is larger traces, or a policy that looks at every attribute."},
+		graph(43, 6, text{"Time per evaluation", "Mean time that a policy needs for one trace. A climb is larger traces, or a policy that looks at every attribute."},
 			model.UnitMicroseconds, t.line(t.scope.Legend(keyPolicy), spent.Over(runs))),
-		graph(44, 24, text{"Policy errors", "Evaluations that failed, per second; their traces count as not kept. Not 0: the collector's debug log names the expression."},
+		graph(44, 6, text{"Policy errors", "Evaluations that failed, per second; their traces count as not kept. Not 0: the collector's debug log names the expression."},
 			model.UnitCountPerSec, t.line("errors", t.scope.Rate(upstream.TailSamplingPolicyErrors).Sum())),
 	}
 }
@@ -148,8 +148,8 @@ func (t samplingSheet) red() []model.Panel {
 	return []model.Panel{
 		stacked(51, 8, text{"Requests by service", "Server spans per second: all of them, sampled or not. Compare with what your traces seem to say."},
 			model.UnitRequestsPerS, t.line(service, calls(keyService))),
-		ratio(graph(52, 8, text{"Error ratio by service", "Share of server spans with error status. The deepest service that errs is the cause; those above it pass it on."},
-			model.UnitPercent, t.line(service, errors(keyService)))),
+		graph(52, 8, text{"Error ratio by service", "Share of server spans with error status. The deepest service that errs is the cause; those above it pass it on."},
+			model.UnitPercent, t.line(service, errors(keyService))),
 		graph(53, 8, text{"p95 by service", "19 of 20 server spans are faster; dots open a kept trace. The deepest service that is slow is the cause."},
 			model.UnitSeconds, t.exemplars(service, duration.Quantile(0.95, keyService))),
 		{ID: 54, Title: "Operations", Width: 24, Height: 10, Unit: model.UnitNone, Thresholds: plain(),

@@ -76,7 +76,7 @@ const (
 	Warn    Color = "yellow"
 	Bad     Color = "red"
 	Neutral Color = "blue"
-	Muted   Color = "text"
+	Muted   Color = "#8a93a2" // Grafana has no name for grey
 )
 
 // Link leads to another dashboard, with the time range and with those variables that mean the same there.

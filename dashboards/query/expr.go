@@ -96,6 +96,15 @@ func (e Expr) Times(f float64) Expr {
 	return e
 }
 
+// Age is the time since the Unix time that the expression yields.
+func (e Expr) Age() Expr {
+	if e.err != nil {
+		return e
+	}
+	e.text, e.bind = "time() - "+e.inside(bindAdd+1), bindAdd
+	return e
+}
+
 // AtLeast raises smaller values to the given one.
 func (e Expr) AtLeast(f float64) Expr {
 	if e.err != nil {

@@ -40,6 +40,7 @@ func TestExpressions(t *testing.T) {
 		"increase":      {s.Increase(counter).Sum(), `sum(increase(a_count_total{` + scoped + `}[$__rate_interval]))`},
 		"in range":      {s.IncreaseInRange(counter), `increase(a_count_total{` + scoped + `}[$__range])`},
 		"total":         {s.TotalBefore(counter, time.Minute), `a_count_total{` + scoped + `} offset 60s`},
+		"age":           {byColor.Value(gauge).Plus(byColor.Value(gauge)).Age(), `time() - (a_level_bytes{paint_color=~"$color"} + a_level_bytes{paint_color=~"$color"})`},
 		"no scope":      {query.NewWholeScope(telemetry.DefaultNaming).Rate(counter), `rate(a_count_total[$__rate_interval])`},
 		"own scope":     {byColor.Value(gauge), `a_level_bytes{paint_color=~"$color"}`},
 		"sum by":        {s.Value(gauge).SumBy("paint.color", "job"), `sum by (paint_color, job) (a_level_bytes{` + scoped + `})`},
