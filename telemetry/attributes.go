@@ -10,7 +10,7 @@ var (
 	}
 	AttrHTTPRoute = Attribute{
 		Key:   "http.route",
-		Brief: "Name of the matched route. Absent when no route matched.",
+		Brief: "Path pattern of the matched route. Absent when no route matched.",
 		Bound: "the routes of the gateway's configuration",
 	}
 	AttrHTTPResponseStatusCode = Attribute{

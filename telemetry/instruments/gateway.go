@@ -13,7 +13,7 @@ import (
 // ServerRequest holds the attributes of a request that the gateway served. Fields left empty or zero are not recorded.
 type ServerRequest struct {
 	Method    string // one of telemetry.AttrHTTPRequestMethod's values: see Method
-	Route     string // route name from the configuration
+	Route     string // path pattern of the route
 	Status    int
 	ErrorType string
 	Scheme    string
