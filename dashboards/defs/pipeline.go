@@ -59,7 +59,7 @@ func (p pipelineSheet) balances() []model.Panel {
 			model.UnitCountPerSec, plain(), p.line("kept", p.balance.kept(rate))),
 		stat(13, text{"Dropped", "Spans that sampling let go on purpose, per second. They are in the span metrics all the same."},
 			model.UnitCountPerSec, plain(), p.line("dropped", p.balance.dropped(rate))),
-		stat(14, text{"Held", "Spans that wait for the decision on their trace. About spans per second times decision_wait; more means that deciding lags."},
+		stat(14, text{"Held", "Spans that wait for the decision on their trace. About spans per second times decision_wait. A climb at an even load is deciding that lags, or spans lost slowly."},
 			model.UnitShort, plain(), p.line("held", p.balance.held())),
 		stat(15, text{"Unexplained", "Spans received more than a minute ago that are neither kept nor dropped. Not 0 for longer than a minute: spans are lost; " +
 			"see Refused or failed and Evictions."},
