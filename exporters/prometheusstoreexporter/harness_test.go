@@ -137,20 +137,15 @@ func (w *world) do(method, path string, body *strings.Reader, v any) {
 
 type labels map[string]string
 
+// String writes a series as PromQL does.
 func (l labels) String() string {
-	var b strings.Builder
-	b.WriteString(l["__name__"])
-	for i, k := range slices.Sorted(maps.Keys(l)) {
-		if k == "__name__" {
-			continue
+	var pairs []string
+	for _, k := range slices.Sorted(maps.Keys(l)) {
+		if k != "__name__" {
+			pairs = append(pairs, fmt.Sprintf("%s=%q", k, l[k]))
 		}
-		b.WriteString(map[bool]string{true: "{", false: ","}[i == 0 || b.Len() == len(l["__name__"])])
-		fmt.Fprintf(&b, "%s=%q", k, l[k])
 	}
-	if b.Len() > len(l["__name__"]) {
-		b.WriteString("}")
-	}
-	return b.String()
+	return l["__name__"] + "{" + strings.Join(pairs, ",") + "}"
 }
 
 // query runs an instant query and returns series -> value.

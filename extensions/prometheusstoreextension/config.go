@@ -90,7 +90,7 @@ func (c *Config) Validate() error {
 	if strings.TrimSpace(c.Directory) == "" {
 		add("directory: must name the folder that holds the data, for example data/prometheus")
 	}
-	if min := 2 * time.Hour; time.Duration(c.Retention.Time) < min {
+	if time.Duration(c.Retention.Time) < 2*time.Hour {
 		add("retention::time: must be at least 2h, the length of one block, got %s", c.Retention.Time)
 	}
 	if c.Retention.Size < 0 {
