@@ -76,5 +76,6 @@ func keptTraces(data string) string {
 			size += info.Size()
 		}
 	}
-	return fmt.Sprintf("%s (%d files, %.1f MiB, OTLP JSON, one request a line)", filepath.Join(data, "traces*.jsonl"), len(files), float64(size)/(1<<20))
+	return fmt.Sprintf("%s (files: %d, %.1f MiB with those of earlier runs; OTLP JSON, one request a line)",
+		filepath.Join(data, "traces*.jsonl"), len(files), float64(size)/(1<<20))
 }
