@@ -15,13 +15,14 @@ var (
 	StoreSamplesAppended = Metric{
 		Name: "otelcol_exporter_prometheusstore_samples_appended", Kind: Counter, Unit: "{sample}", Stability: Development,
 		Source: sourceStoreExporter, Description: "Samples that the store took.",
-		Attributes: []Attribute{AttrExporter},
 	}
 	StoreSamplesRefused = Metric{
 		Name: "otelcol_exporter_prometheusstore_samples_refused", Kind: Counter, Unit: "{sample}", Stability: Development,
 		Source: sourceStoreExporter, Description: "Samples that the store refused; the rest of their batch is stored.",
-		Attributes: []Attribute{AttrExporter, {
-			Key: "reason", Brief: "Why the sample was refused.", Bound: "the list in the exporter's metadata.yaml",
+		Attributes: []Attribute{{
+			Key: "reason", Brief: "Why the sample was refused.",
+			Values: []string{"out_of_order", "too_old", "too_far_ahead", "duplicate", "bad_histogram", "bad_labels",
+				"delta_temporality", "untranslatable"},
 		}},
 	}
 )

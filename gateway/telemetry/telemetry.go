@@ -25,6 +25,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/trace"
 	tracenoop "go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/tailgate-otel/tailgate/telemetry"
 )
 
 // Scope is the instrumentation scope of all spans, metrics and log records of the gateway.
@@ -67,7 +69,7 @@ func Start(ctx context.Context, s Settings) (*Telemetry, error) {
 	if err != nil {
 		return nil, errors.Join(err, t.Shutdown(ctx))
 	}
-	if err := runtime.Start(runtime.WithMeterProvider(t.Meter)); err != nil {
+	if err := runtime.Start(runtime.WithMeterProvider(t.Meter), runtime.WithMinimumReadMemStatsInterval(telemetry.ExportInterval)); err != nil {
 		return nil, errors.Join(fmt.Errorf("start runtime metrics: %w", err), t.Shutdown(ctx))
 	}
 	export := otelslog.NewHandler(Scope, otelslog.WithLoggerProvider(logs), otelslog.WithVersion(s.Version))

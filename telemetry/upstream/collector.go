@@ -16,25 +16,6 @@ var (
 	AttrTransport = telemetry.Attribute{
 		Key: "transport", Brief: "How the data came in.", Bound: "the protocols of the receiver (grpc, http)",
 	}
-	AttrComponentID = telemetry.Attribute{
-		Key: "otelcol.component.id", Brief: "Component id.", Bound: "the components of the collector's configuration",
-	}
-	AttrComponentKind = telemetry.Attribute{
-		Key: "otelcol.component.kind", Brief: "Kind of the component.",
-		Values: []string{"receiver", "processor", "exporter", "connector"},
-	}
-	AttrSignal = telemetry.Attribute{
-		Key: "otelcol.signal", Brief: "Signal at the component's input.", Values: []string{"traces", "metrics", "logs", "profiles"},
-	}
-	AttrSignalOutput = telemetry.Attribute{
-		Key: "otelcol.signal.output", Brief: "Signal at a connector's output.", Values: []string{"traces", "metrics", "logs", "profiles"},
-	}
-	AttrPipelineID = telemetry.Attribute{
-		Key: "otelcol.pipeline.id", Brief: "Pipeline of a processor.", Bound: "the pipelines of the collector's configuration",
-	}
-	AttrOutcome = telemetry.Attribute{
-		Key: "otelcol.component.outcome", Brief: "What became of the items.", Values: []string{"success", "failure", "refused"},
-	}
 	AttrDataType = telemetry.Attribute{
 		Key: "data_type", Brief: "Signal of the queue.", Values: []string{"traces", "metrics", "logs", "profiles"},
 	}
@@ -75,16 +56,6 @@ var (
 	ProcessorOutgoingItems = processed("outgoing_items", "Items that processors emitted.")
 )
 
-// Items that pass between the components of a pipeline.
-var (
-	ReceiverProducedItems  = items("otelcol.receiver.produced.items", "Items that receivers emitted.")
-	ProcessorConsumedItems = items("otelcol.processor.consumed.items", "Items passed to processors.", AttrPipelineID)
-	ProcessorProducedItems = items("otelcol.processor.produced.items", "Items that processors emitted.", AttrPipelineID)
-	ExporterConsumedItems  = items("otelcol.exporter.consumed.items", "Items passed to exporters.")
-	ConnectorConsumedItems = items("otelcol.connector.consumed.items", "Items passed to connectors.", AttrSignalOutput)
-	ConnectorProducedItems = items("otelcol.connector.produced.items", "Items that connectors emitted.", AttrSignalOutput)
-)
-
 // The collector's process.
 var (
 	ProcessCPUSeconds = metric(modService, "otelcol_process_cpu_seconds", telemetry.Counter, "s", "CPU time, user and system.")
@@ -104,8 +75,6 @@ func Collector() []telemetry.Metric {
 		ExporterSentLogRecords, ExporterSendFailedLogRecords,
 		ExporterQueueSize, ExporterQueueCapacity,
 		ProcessorIncomingItems, ProcessorOutgoingItems,
-		ReceiverProducedItems, ProcessorConsumedItems, ProcessorProducedItems, ExporterConsumedItems,
-		ConnectorConsumedItems, ConnectorProducedItems,
 		ProcessCPUSeconds, ProcessMemoryRSS, ProcessHeapAlloc, ProcessUptime,
 	}
 }
@@ -120,9 +89,4 @@ func exported(name, unit, description string) telemetry.Metric {
 
 func processed(name, description string) telemetry.Metric {
 	return metric(modProcessor, "otelcol_processor_"+name, telemetry.Counter, "{item}", description, AttrProcessor, AttrOTelSignal)
-}
-
-func items(name, description string, extra ...telemetry.Attribute) telemetry.Metric {
-	attrs := append([]telemetry.Attribute{AttrComponentID, AttrComponentKind, AttrSignal, AttrOutcome}, extra...)
-	return metric(modService, name, telemetry.Counter, "{item}", description, attrs...)
 }
