@@ -24,7 +24,6 @@ const (
 type Line struct {
 	Product  string `json:"product"`
 	Name     string `json:"name"`
-	Picture  string `json:"picture"`
 	Quantity int    `json:"quantity"`
 	Cents    int    `json:"cents"` // of one piece
 }
@@ -146,7 +145,7 @@ func (s *service) addItem(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	user := r.PathValue("user")
-	if !s.carts.add(user, Line{Product: p.ID, Name: p.Name, Picture: p.Picture, Quantity: item.Quantity, Cents: p.Cents}) {
+	if !s.carts.add(user, Line{Product: p.ID, Name: p.Name, Quantity: item.Quantity, Cents: p.Cents}) {
 		fail(w, http.StatusConflict, "the cart is full: check out first")
 		return
 	}

@@ -11,7 +11,6 @@ import (
 type Product struct {
 	ID       string `json:"id"`
 	Name     string `json:"name"`
-	Picture  string `json:"picture"`
 	Category string `json:"category"`
 	Cents    int    `json:"cents"`
 	Text     string `json:"text"`
@@ -19,18 +18,18 @@ type Product struct {
 
 // Assortment is what the shop sells.
 var Assortment = []Product{
-	{"trail-tent", "Trail tent", "⛺", "camp", 24900, "Two people, 1.9 kg, stands in four minutes. In the rain, too."},
-	{"down-bag", "Down sleeping bag", "🛌", "camp", 31900, "Comfortable at −5 °C, as small as a loaf of bread."},
-	{"gas-stove", "Gas stove", "🔥", "camp", 5990, "Half a litre boils in two minutes and a half."},
-	{"head-torch", "Head torch", "🔦", "camp", 3490, "400 lumens, or two hundred hours, not both."},
-	{"day-pack", "Day pack 24 l", "🎒", "carry", 8900, "A back that breathes and a pocket that is found without looking."},
-	{"bottle", "Steel bottle", "🧴", "carry", 2490, "Keeps tea hot for twelve hours and dents for ever."},
-	{"boots", "Hiking boots", "🥾", "wear", 18900, "Leather, resoleable, broken in by somebody else."},
-	{"rain-shell", "Rain shell", "🧥", "wear", 22900, "Three layers, two-way zips, one size up."},
-	{"wool-socks", "Wool socks", "🧦", "wear", 1990, "Merino. The third pair is always missing."},
-	{"compass", "Compass", "🧭", "find", 4490, "Works without a subscription."},
-	{"map", "Map 1:25,000", "🗺️", "find", 1290, "Waterproof, and folds back. Once."},
-	{"kayak", "Folding kayak", "🛶", "float", 169000, "For the bank to think about: orders above 1,500 € are declined."},
+	{"trail-tent", "Trail tent", "camp", 24900, "Two people, 1.9 kg, stands in four minutes. In the rain, too."},
+	{"down-bag", "Down sleeping bag", "camp", 31900, "Comfortable at −5 °C, as small as a loaf of bread."},
+	{"gas-stove", "Gas stove", "camp", 5990, "Half a litre boils in two minutes and a half."},
+	{"head-torch", "Head torch", "camp", 3490, "400 lumens, or two hundred hours, not both."},
+	{"day-pack", "Day pack 24 l", "carry", 8900, "A back that breathes and a pocket that is found without looking."},
+	{"bottle", "Steel bottle", "carry", 2490, "Keeps tea hot for twelve hours and dents for ever."},
+	{"boots", "Hiking boots", "wear", 18900, "Leather, resoleable, broken in by somebody else."},
+	{"rain-shell", "Rain shell", "wear", 22900, "Three layers, two-way zips, one size up."},
+	{"wool-socks", "Wool socks", "wear", 1990, "Merino. The third pair is always missing."},
+	{"compass", "Compass", "find", 4490, "Works without a subscription."},
+	{"map", "Map 1:25,000", "find", 1290, "Waterproof, and folds back. Once."},
+	{"kayak", "Folding kayak", "float", 169000, "For the bank to think about: orders above 1,500 € are declined."},
 }
 
 // Discontinued is the id of a product that the shop no longer has: bookmarks to it lead to 404.
