@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 
-	"github.com/tailgate-otel/tailgate/internal/promstore/confkeys"
+	"github.com/tailgate-otel/tailgate/internal/confkeys"
 	"github.com/tailgate-otel/tailgate/internal/yamlkeys"
 )
 

@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/confmap"
 
-	"github.com/tailgate-otel/tailgate/internal/promstore/confkeys"
+	"github.com/tailgate-otel/tailgate/internal/confkeys"
 )
 
 const traceIDPlaceholder = "{trace_id}"

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/service"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/tailgate-otel/tailgate/internal/confkeys"
 	"github.com/tailgate-otel/tailgate/internal/yamlkeys"
 )
 
@@ -156,19 +157,15 @@ func decode(raw map[string]any, cfg component.Config) (err error) {
 // checkIgnored reports keys that the core ignores without a word: confighttp's settings skip what they do not know,
 // because they are usually embedded beside other settings (confighttp.ServerConfig.Unmarshal, v0.161.0).
 func (c *checker) checkIgnored(path string, node *yaml.Node, t reflect.Type) {
-	t = underlying(t)
-	if t == nil {
-		return
-	}
-	fields := structFields(t)
+	fields := confkeys.Fields(t)
 	for k, v := range pairs(node) {
 		here := path + separator + k.Value
 		field, known := fields[k.Value]
 		switch {
 		case known:
 			c.checkIgnored(here, v, field)
-		case t.Kind() == reflect.Map:
-			c.checkIgnored(here, v, t.Elem())
+		case elem(t, reflect.Map) != nil:
+			c.checkIgnored(here, v, elem(t, reflect.Map))
 		case embedsHTTPSettings(t):
 			c.unknownKey(k, here, names(fields))
 		}
@@ -178,25 +175,20 @@ func (c *checker) checkIgnored(path string, node *yaml.Node, t reflect.Type) {
 // locate reports every place below node where key stands in a mapping of a struct that has no such field. With strict
 // unset it reports any place, for configurations that decode themselves and so hide what they accept.
 func (c *checker) locate(path string, node *yaml.Node, t reflect.Type, key string, strict bool) (found bool) {
-	t = underlying(t)
 	switch node.Kind {
 	case yaml.SequenceNode:
-		var elem reflect.Type
-		if t != nil && (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) {
-			elem = t.Elem()
-		}
 		for i, item := range node.Content {
-			found = c.locate(fmt.Sprintf("%s[%d]", path, i), item, elem, key, strict) || found
+			found = c.locate(fmt.Sprintf("%s[%d]", path, i), item, elem(t, reflect.Slice), key, strict) || found
 		}
 	case yaml.MappingNode:
-		fields := structFields(t)
+		fields, isStruct := fieldsOf(t)
 		for k, v := range pairs(node) {
 			here := path + separator + k.Value
 			field, known := fields[k.Value]
-			if t != nil && t.Kind() == reflect.Map {
-				field, known = t.Elem(), true
+			if e := elem(t, reflect.Map); e != nil {
+				field, known = e, true
 			}
-			if k.Value == key && !known && (fields != nil || !strict) {
+			if k.Value == key && !known && (isStruct || !strict) {
 				c.unknownKey(k, here, names(fields))
 				found = true
 				continue

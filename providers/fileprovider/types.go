@@ -9,6 +9,8 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tailgate-otel/tailgate/internal/confkeys"
 )
 
 // pairs yields the keys and values of a mapping, in the file's order; nothing for any other node.
@@ -28,52 +30,31 @@ func pairs(n *yaml.Node) iter.Seq2[*yaml.Node, *yaml.Node] {
 	}
 }
 
-// underlying strips pointers and the core's Optional, whose only struct-typed content is its value.
-func underlying(t reflect.Type) reflect.Type {
-	for t != nil {
-		switch {
-		case t.Kind() == reflect.Pointer:
-			t = t.Elem()
-		case t.Kind() == reflect.Struct && strings.HasPrefix(t.Name(), "Optional["):
-			value, ok := t.FieldByName("value")
-			if !ok {
-				return t
-			}
-			t = value.Type
-		default:
-			return t
-		}
+// fieldsOf returns the keys of a struct, and false for what is not one; t may be nil where nothing is known.
+func fieldsOf(t reflect.Type) (map[string]reflect.Type, bool) {
+	if t == nil {
+		return nil, false
 	}
-	return nil
+	if inner, _ := confkeys.Unwrap(t); inner.Kind() != reflect.Struct {
+		return nil, false
+	}
+	return confkeys.Fields(t), true
 }
 
-// structFields maps the configuration keys of a struct to the types of its fields; nil when t is not a struct.
-func structFields(t reflect.Type) map[string]reflect.Type {
-	if t == nil || t.Kind() != reflect.Struct {
+// elem returns the type of the elements of a map or slice, and nil for any other type.
+func elem(t reflect.Type, kind reflect.Kind) reflect.Type {
+	if t == nil {
 		return nil
 	}
-	out := map[string]reflect.Type{}
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name, opts, _ := strings.Cut(f.Tag.Get("mapstructure"), ",")
-		switch {
-		case strings.Contains(opts, "squash"): // also of unexported embedded structs
-			for k, v := range structFields(underlying(f.Type)) {
-				out[k] = v
-			}
-		case !f.IsExported() || name == "-":
-		case strings.Contains(opts, "remain"):
-		case name != "":
-			out[strings.TrimSpace(name)] = f.Type
-		default:
-			out[strings.ToLower(f.Name)] = f.Type
-		}
+	if t, _ = confkeys.Unwrap(t); t.Kind() != kind {
+		return nil
 	}
-	return out
+	return t.Elem()
 }
 
 // embedsHTTPSettings says whether t is one of confighttp's settings or has one among its own keys.
 func embedsHTTPSettings(t reflect.Type) bool {
+	t, _ = confkeys.Unwrap(t)
 	if t == reflect.TypeFor[confighttp.ServerConfig]() || t == reflect.TypeFor[confighttp.ClientConfig]() {
 		return true
 	}
@@ -82,7 +63,7 @@ func embedsHTTPSettings(t reflect.Type) bool {
 	}
 	for i := range t.NumField() {
 		f := t.Field(i)
-		if strings.Contains(f.Tag.Get("mapstructure"), ",squash") && embedsHTTPSettings(underlying(f.Type)) {
+		if strings.Contains(f.Tag.Get("mapstructure"), ",squash") && embedsHTTPSettings(f.Type) {
 			return true
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 
-	"github.com/tailgate-otel/tailgate/internal/promstore/confkeys"
+	"github.com/tailgate-otel/tailgate/internal/confkeys"
 )
 
 type section struct {

@@ -1,4 +1,4 @@
-// Package confkeys finds misspelt keys in a component's section of the collector's configuration and names the nearest
+// Package confkeys knows the keys that a configuration struct accepts. Check finds misspelt keys in a component's section of the collector's configuration and names the nearest
 // valid one. The collector itself reports a wrong key without its path's neighbours, and inside confighttp's server
 // settings it ignores one silently, together with the limit or the TLS that the user believes to have set.
 //
@@ -25,7 +25,7 @@ func Check(conf *confmap.Conf, cfg any) error {
 }
 
 func check(path string, section map[string]any, t reflect.Type) []error {
-	known := fieldsOf(t)
+	known := Fields(t)
 	names := slices.Sorted(maps.Keys(known))
 	var errs []error
 	for _, key := range slices.Sorted(maps.Keys(section)) {
@@ -44,9 +44,10 @@ func check(path string, section map[string]any, t reflect.Type) []error {
 // enabledKey is accepted by every optional section besides its own keys.
 const enabledKey = "enabled"
 
-// fieldsOf returns the keys that mapstructure reads into t, those of squashed structs included, with the type of each.
-func fieldsOf(t reflect.Type) map[string]reflect.Type {
-	t, optional := unwrap(t)
+// Fields returns the keys that mapstructure reads into t, those of squashed structs included, with the type of each.
+// Pointers and configoptional.Optional are looked through. The map is empty for a type that takes no keys of its own.
+func Fields(t reflect.Type) map[string]reflect.Type {
+	t, optional := Unwrap(t)
 	fields := map[string]reflect.Type{}
 	if optional {
 		fields[enabledKey] = reflect.TypeFor[bool]()
@@ -58,19 +59,21 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 		field := t.Field(i)
 		name, options, _ := strings.Cut(field.Tag.Get("mapstructure"), ",")
 		switch {
-		case !field.IsExported():
-		case strings.Contains(options, "squash"):
-			maps.Copy(fields, fieldsOf(field.Type))
+		case strings.Contains(options, "squash"): // also of unexported embedded structs
+			maps.Copy(fields, Fields(field.Type))
+		case !field.IsExported(), name == "-", strings.Contains(options, "remain"):
 		case name != "":
-			fields[name] = field.Type
+			fields[strings.TrimSpace(name)] = field.Type // contrib has a tag with a space
+		default:
+			fields[strings.ToLower(field.Name)] = field.Type
 		}
 	}
 	return fields
 }
 
-// unwrap looks into pointers and configoptional.Optional, whose type of content only its methods tell.
-func unwrap(t reflect.Type) (inner reflect.Type, optional bool) {
-	if t.Kind() == reflect.Pointer {
+// Unwrap looks into pointers and configoptional.Optional, whose type of content only its methods tell.
+func Unwrap(t reflect.Type) (inner reflect.Type, optional bool) {
+	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	get, ok := reflect.PointerTo(t).MethodByName("GetOrInsertDefault")
