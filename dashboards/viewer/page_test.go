@@ -4,16 +4,20 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
 	cdpruntime "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
@@ -25,7 +29,7 @@ const (
 	// The policy under which the store extension serves the page.
 	contentSecurityPolicy = "default-src 'self'; style-src 'self' 'unsafe-inline'"
 	traceURL              = "http://tempo.example/trace/{trace_id}"
-	patience              = 60 * time.Second
+	patience              = 45 * time.Second
 )
 
 // site serves the page, its dashboards and the store as the store extension does, and remembers the API's requests.
@@ -100,10 +104,7 @@ func writeJSON(t *testing.T, w http.ResponseWriter, v any) {
 
 func summaries(t *testing.T, dashboards map[string][]byte) []map[string]any {
 	list := []map[string]any{}
-	for _, uid := range []string{"everything", "many", "broken"} {
-		if dashboards[uid] == nil {
-			continue
-		}
+	for _, uid := range slices.Sorted(maps.Keys(dashboards)) {
 		var d map[string]any
 		if err := json.Unmarshal(dashboards[uid], &d); err != nil {
 			t.Errorf("dashboard %s: %v", uid, err)
@@ -122,15 +123,8 @@ func fixture(t *testing.T, uid string) []byte {
 	return body
 }
 
-// browser is one tab that keeps what the console said.
-type browser struct {
-	ctx context.Context
-
-	mu       sync.Mutex // guards problems
-	problems []string
-}
-
-func openBrowser(t *testing.T, width, height int) *browser {
+// startChromium starts one browser for all tests, because starting takes longer than most of them.
+func startChromium(t *testing.T) context.Context {
 	t.Helper()
 	if _, err := os.Stat(chromium); err != nil {
 		t.Fatalf("%s is missing: apt-get install --no-install-recommends chromium", chromium)
@@ -139,7 +133,7 @@ func openBrowser(t *testing.T, width, height int) *browser {
 		t.Fatal("the bundle is missing: run make viewer (npm ci && npm run build in dashboards/viewer)")
 	}
 	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(chromium), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(width, height), chromedp.NoSandbox,
+		chromedp.ExecPath(chromium), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1440, 900), chromedp.NoSandbox,
 	}
 	for _, name := range []string{
 		"headless", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
@@ -148,20 +142,42 @@ func openBrowser(t *testing.T, width, height int) *browser {
 		options = append(options, chromedp.Flag(name, true))
 	}
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	tab, closeTab := chromedp.NewContext(allocator)
-	// The first run starts the browser under the context it is given, so that one carries no deadline.
-	startErr := chromedp.Run(tab)
+	ctx, closeBrowser := chromedp.NewContext(allocator)
+	t.Cleanup(func() {
+		// A browser that is asked to close has written its profile when Cancel returns; a killed one writes on while the
+		// directory is removed.
+		if err := chromedp.Cancel(ctx); err != nil {
+			t.Errorf("close the browser: %v", err)
+		}
+		closeBrowser()
+		stop()
+	})
+	if err := chromedp.Run(ctx); err != nil {
+		t.Fatalf("start %s: %v", chromium, err)
+	}
+	return ctx
+}
+
+// browser is one tab that keeps what its console said.
+type browser struct {
+	ctx context.Context
+
+	mu       sync.Mutex // guards problems
+	problems []string
+}
+
+func openTab(t *testing.T, chromium context.Context) *browser {
+	t.Helper()
+	tab, closeTab := chromedp.NewContext(chromium)
 	ctx, cancel := context.WithTimeout(tab, patience)
 	t.Cleanup(func() {
 		cancel()
 		closeTab()
-		stop()
 	})
-	if startErr != nil {
-		t.Fatalf("start %s: %v", chromium, startErr)
-	}
 	b := &browser{ctx: ctx}
 	chromedp.ListenTarget(tab, b.listen)
+	// A tab in the background gets no frames, and so no input.
+	b.run(t, page.BringToFront(), chromedp.EmulateViewport(1440, 900))
 	return b
 }
 
@@ -222,6 +238,8 @@ func (b *browser) settled(t *testing.T, n int) {
 	b.run(t, chromedp.WaitReady(fmt.Sprintf(`body[data-refreshes="%d"]`, n)))
 }
 
+func panelTitled(title string) string { return fmt.Sprintf(`.panel[data-panel-title=%q]`, title) }
+
 func (b *browser) states() map[string]string {
 	states := map[string]string{}
 	const script = `Object.fromEntries([...document.querySelectorAll(".panel")].map((p) => [p.dataset.panelTitle, p.dataset.state]))`
@@ -245,7 +263,13 @@ func (b *browser) screenshot(t *testing.T, name string) {
 		return
 	}
 	var png []byte
-	b.run(t, chromedp.FullScreenshot(&png, 100))
+	var width, height int64
+	b.run(t,
+		// The pointer goes where nothing reacts to it.
+		chromedp.MouseEvent(input.MouseMoved, 2, 2),
+		chromedp.Evaluate("innerWidth", &width), chromedp.Evaluate("document.documentElement.scrollHeight", &height),
+		// As tall as the page, so that what is fixed to the window spans the picture.
+		chromedp.EmulateViewport(width, height), chromedp.CaptureScreenshot(&png), chromedp.EmulateViewport(width, 900))
 	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -100,16 +100,8 @@ export async function queryExemplars(expr: string, start: number, end: number, s
   return (await prometheus<ExemplarSeries[]>("query_exemplars", params, signal)).data;
 }
 
-function labelParams(match: string | undefined, start: number, end: number): URLSearchParams {
+export async function labelValues(label: string, match: string | undefined, start: number, end: number, signal: AbortSignal): Promise<string[]> {
   const params = new URLSearchParams({ start: String(start), end: String(end) });
   if (match) params.set("match[]", match);
-  return params;
-}
-
-export async function labelValues(label: string, match: string | undefined, start: number, end: number, signal: AbortSignal): Promise<string[]> {
-  return (await prometheus<string[]>(`label/${encodeURIComponent(label)}/values`, labelParams(match, start, end), signal, true)).data;
-}
-
-export async function labelNames(match: string | undefined, start: number, end: number, signal: AbortSignal): Promise<string[]> {
-  return (await prometheus<string[]>("labels", labelParams(match, start, end), signal)).data;
+  return (await prometheus<string[]>(`label/${encodeURIComponent(label)}/values`, params, signal, true)).data;
 }

@@ -27,22 +27,22 @@ export interface Host {
 
 export class DashboardView {
   readonly root = el("main", { class: "dashboard" });
-  private readonly toolbar = el("div", { class: "toolbar" });
-  private readonly problem = el("p", { class: "page-problem", attrs: { role: "alert", hidden: "" } });
-  private readonly variables: VariableSet;
-  private readonly schedule = new Schedule(() => this.refresh(true));
-  private readonly stale = new Set<Panel>();
-  private readonly watcher = new IntersectionObserver((entries) => this.scrolled(entries), { rootMargin: "300px" });
-  private readonly near = new Set<Element>();
-  private sectionViews: SectionView[] = [];
-  private range: Range;
-  private loading = new AbortController();
-  private refreshes = 0;
+  readonly #toolbar = el("div", { class: "toolbar" });
+  readonly #problem = el("p", { class: "page-problem", attrs: { role: "alert", hidden: "" } });
+  readonly #variables: VariableSet;
+  readonly #schedule = new Schedule(() => this.refresh(true));
+  readonly #stale = new Set<Panel>();
+  readonly #watcher = new IntersectionObserver((entries) => this.#scrolled(entries), { rootMargin: "300px" });
+  readonly #near = new Set<Element>();
+  #sectionViews: SectionView[] = [];
+  #range: Range;
+  #loading = new AbortController();
+  #refreshes = 0;
 
   constructor(private readonly dashboard: Dashboard, private route: Route, private readonly host: Host) {
-    this.variables = new VariableSet(dashboard.templating?.list ?? []);
-    this.range = { from: Date.now() - 3_600_000, to: Date.now() };
-    this.root.append(this.toolbar, this.problem);
+    this.#variables = new VariableSet(dashboard.templating?.list ?? []);
+    this.#range = { from: Date.now() - 3_600_000, to: Date.now() };
+    this.root.append(this.#toolbar, this.#problem);
   }
 
   /** raw is the range in force: the address's, else the file's, else the last hour. */
@@ -57,7 +57,7 @@ export class DashboardView {
   }
 
   async start(): Promise<void> {
-    this.build();
+    this.#build();
     await this.refresh(false);
   }
 
@@ -65,93 +65,94 @@ export class DashboardView {
   async apply(route: Route): Promise<void> {
     const focus = route.viewPanel !== this.route.viewPanel;
     this.route = route;
-    if (focus) this.build();
+    if (focus) this.#build();
     await this.refresh(false);
   }
 
   /** refresh asks for everything anew, or, on a tick of the clock, for what the reader can see. */
   async refresh(tick: boolean): Promise<void> {
     const range = resolveRange(this.raw, Date.now());
-    this.problem.hidden = typeof range !== "string";
+    this.#problem.hidden = typeof range !== "string";
     if (typeof range === "string") {
-      this.problem.textContent = range;
+      this.#problem.textContent = range;
       return;
     }
-    this.range = range;
+    this.#range = range;
     if (!tick) {
-      this.loading.abort();
-      this.loading = new AbortController();
-      this.schedule.every(parseDuration(this.every) ?? 0);
-      this.schedule.done();
+      this.#loading.abort();
+      this.#loading = new AbortController();
+      this.#schedule.every(parseDuration(this.every) ?? 0);
+      this.#schedule.done();
     }
-    const { signal } = this.loading;
+    const { signal } = this.#loading;
     this.host.busy(true);
-    await this.variables.load(this.route.vars, range, signal);
+    await this.#variables.load(this.route.vars, range, signal);
     if (signal.aborted) return;
-    this.drawToolbar();
-    await this.loadPanels(this.panels(), tick);
+    this.#drawToolbar();
+    await this.#loadPanels(this.#panels(), tick);
     if (signal.aborted) return;
     this.host.busy(false);
-    this.refreshes++;
-    document.body.dataset.refreshes = String(this.refreshes);
+    this.#refreshes++;
+    if (this.#refreshes === 1) performance.mark("ready");
+    document.body.dataset.refreshes = String(this.#refreshes);
     document.body.dataset.ready = "true";
   }
 
   redraw(): void {
-    for (const panel of this.panels()) panel.redraw();
+    for (const panel of this.#panels()) panel.redraw();
   }
 
   destroy(): void {
-    this.loading.abort();
-    this.schedule.stop();
-    this.watcher.disconnect();
-    for (const section of this.sectionViews) section.destroy();
+    this.#loading.abort();
+    this.#schedule.stop();
+    this.#watcher.disconnect();
+    for (const section of this.#sectionViews) section.destroy();
     this.root.remove();
   }
 
-  private panels(): Panel[] {
-    return this.sectionViews.flatMap((section) => section.panels);
+  #panels(): Panel[] {
+    return this.#sectionViews.flatMap((section) => section.panels);
   }
 
-  private async loadPanels(panels: Panel[], tick: boolean): Promise<void> {
-    const due = tick ? panels.filter((panel) => this.near.has(panel.root) && !panel.isRunning) : panels;
+  async #loadPanels(panels: Panel[], tick: boolean): Promise<void> {
+    const due = tick ? panels.filter((panel) => this.#near.has(panel.root) && !panel.isRunning) : panels;
     for (const panel of panels) {
-      if (due.includes(panel)) this.stale.delete(panel);
-      else this.stale.add(panel);
+      if (due.includes(panel)) this.#stale.delete(panel);
+      else this.#stale.add(panel);
     }
     await Promise.all(due.map((panel) => panel.load()));
   }
 
-  private scrolled(entries: IntersectionObserverEntry[]): void {
+  #scrolled(entries: IntersectionObserverEntry[]): void {
     for (const { target, isIntersecting } of entries) {
       if (!isIntersecting) {
-        this.near.delete(target);
+        this.#near.delete(target);
         continue;
       }
-      this.near.add(target);
-      const panel = [...this.stale].find((one) => one.root === target);
+      this.#near.add(target);
+      const panel = [...this.#stale].find((one) => one.root === target);
       if (panel) {
-        this.stale.delete(panel);
+        this.#stale.delete(panel);
         void panel.load();
       }
     }
   }
 
-  private build(): void {
-    for (const section of this.sectionViews) section.destroy();
-    this.near.clear();
-    this.stale.clear();
-    const ctx = this.context();
+  #build(): void {
+    for (const section of this.#sectionViews) section.destroy();
+    this.#near.clear();
+    this.#stale.clear();
+    const ctx = this.#context();
     const opened = (panels: Panel[]): void => {
-      for (const panel of panels) this.watcher.observe(panel.root);
-      void this.loadPanels(panels, false);
+      for (const panel of panels) this.#watcher.observe(panel.root);
+      void this.#loadPanels(panels, false);
     };
-    this.sectionViews = this.shownSections().map((section) => new SectionView(section, ctx, opened));
-    this.root.replaceChildren(this.toolbar, this.problem, ...this.sectionViews.map((section) => section.root));
-    for (const panel of this.panels()) this.watcher.observe(panel.root);
+    this.#sectionViews = this.#shownSections().map((section) => new SectionView(section, ctx, opened));
+    this.root.replaceChildren(this.#toolbar, this.#problem, ...this.#sectionViews.map((section) => section.root));
+    for (const panel of this.#panels()) this.#watcher.observe(panel.root);
   }
 
-  private shownSections(): Section[] {
+  #shownSections(): Section[] {
     const all = sections(this.dashboard);
     const { viewPanel } = this.route;
     const one = viewPanel && all.flatMap((section) => section.panels).find((panel) => panel.id === viewPanel);
@@ -160,23 +161,23 @@ export class DashboardView {
     return [{ id: "focus", collapsed: false, panels: [large] }];
   }
 
-  private drawToolbar(): void {
-    const links = dashboardLinks(this.dashboard, this.host.known, this.linkScope());
-    drawToolbar(this.toolbar, this.variables.all(), links, (name, values) => this.host.setVariable(name, values));
+  #drawToolbar(): void {
+    const links = dashboardLinks(this.dashboard, this.host.known, this.#linkScope());
+    drawToolbar(this.#toolbar, this.#variables.all(), links, (name, values) => this.host.setVariable(name, values));
   }
 
-  private linkScope(): LinkScope {
+  #linkScope(): LinkScope {
     const { from, to } = this.raw;
     const timeParams = `from=${encodeURIComponent(from)}&to=${encodeURIComponent(to)}`;
-    return { lookup: this.variables.lookup, timeParams, varParams: this.variables.params() };
+    return { lookup: this.#variables.lookup, timeParams, varParams: this.#variables.params() };
   }
 
-  private context(): Context {
+  #context(): Context {
     const focused = this.route.viewPanel !== undefined;
     return {
-      lookup: this.variables.lookup,
-      range: () => this.range,
-      linkScope: () => this.linkScope(),
+      lookup: this.#variables.lookup,
+      range: () => this.#range,
+      linkScope: () => this.#linkScope(),
       traceUrl: this.host.config.traceUrl,
       zoom: (range) => this.host.setRange({ from: String(range.from), to: String(range.to) }),
       zoomOut: () => this.host.zoomOut(),

@@ -29,6 +29,13 @@ export function append(node: Node, ...children: Child[]): void {
   }
 }
 
+/** button is a button that submits nothing; what it opens, if anything, is told by aria-haspopup. */
+export function button(className: string, label: string | undefined, click: ((event: MouseEvent) => void) | undefined, ...children: Child[]): HTMLButtonElement {
+  const node = el("button", { class: className, attrs: { type: "button", "aria-label": label } }, ...children);
+  if (click) node.addEventListener("click", click);
+  return node;
+}
+
 const svgNS = "http://www.w3.org/2000/svg";
 
 export function svg(tag: string, attrs: Record<string, string>, ...children: Node[]): SVGElement {

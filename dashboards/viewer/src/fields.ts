@@ -33,11 +33,6 @@ function matches(matcher: FieldOverride["matcher"], field: FieldRef): boolean {
     case "byRegexp": return typeof options === "string" && names.some((name) => name !== undefined && toRegExp(options).test(name));
     case "byType": return options === field.type;
     case "byFrameRefID": return options === field.refId;
-    case "byNames": {
-      const { names: listed = [], mode = "include" } = (options ?? {}) as { names?: string[]; mode?: string };
-      const included = names.some((name) => name !== undefined && listed.includes(name));
-      return mode === "exclude" ? !included : included;
-    }
     default: return false;
   }
 }
@@ -93,9 +88,6 @@ export function mapValue(mappings: ValueMapping[] | undefined, value: number | s
     } else if (type === "range" && typeof value === "number") {
       const { from, to, result } = options as { from?: number | null; to?: number | null; result?: Mapped };
       if (value >= (from ?? -Infinity) && value <= (to ?? Infinity)) return result;
-    } else if (type === "regex" && value !== null) {
-      const { pattern, result } = options as { pattern?: string; result?: Mapped };
-      if (pattern && toRegExp(pattern).test(String(value))) return result;
     } else if (type === "special") {
       const { match, result } = options as { match?: string; result?: Mapped };
       const isNull = value === null || value === "";

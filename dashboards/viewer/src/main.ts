@@ -10,129 +10,133 @@ import { applyTheme, initialTheme, toggleTheme } from "./theme.ts";
 import type { RawRange } from "./timerange.ts";
 
 class App {
-  private route: Route = parseRoute(location.search);
-  private known: DashboardSummary[] = [];
-  private config: Config = { traceUrl: "" };
-  private view: DashboardView | undefined;
-  private shownUid: string | undefined;
-  private readonly shell: Shell;
+  #route: Route = parseRoute(location.search);
+  #known: DashboardSummary[] = [];
+  #config: Config = { traceUrl: "" };
+  #view: DashboardView | undefined;
+  #shownUid: string | undefined;
+  readonly #shell: Shell;
 
   constructor() {
-    applyTheme(initialTheme(this.route.theme));
-    this.shell = new Shell({
-      range: (raw) => this.setRange(raw),
-      refreshEvery: (interval) => this.go({ ...this.route, refresh: interval }),
-      refreshNow: () => void this.view?.refresh(false),
-      toggleTheme: () => this.toggleTheme(),
+    applyTheme(initialTheme(this.#route.theme));
+    this.#shell = new Shell({
+      range: (raw) => this.#setRange(raw),
+      refreshEvery: (interval) => this.#go({ ...this.#route, refresh: interval }),
+      refreshNow: () => void this.#view?.refresh(false),
+      toggleTheme: () => this.#toggleTheme(),
     });
     watchPopovers();
-    addEventListener("popstate", () => void this.navigate(parseRoute(location.search)));
-    document.addEventListener("click", (event) => this.followLink(event));
+    addEventListener("popstate", () => this.#show(parseRoute(location.search)));
+    document.addEventListener("click", (event) => this.#followLink(event));
     document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && this.route.viewPanel) this.go({ ...this.route, viewPanel: undefined });
+      if (event.key === "Escape" && this.#route.viewPanel) this.#go({ ...this.#route, viewPanel: undefined });
     });
   }
 
   async start(): Promise<void> {
     try {
-      [this.known, this.config] = await Promise.all([listDashboards(), getConfig()]);
+      [this.#known, this.#config] = await Promise.all([listDashboards(), getConfig()]);
     } catch (err) {
-      return this.fail("The list of dashboards cannot be read", err);
+      return this.#fail("The list of dashboards cannot be read", err);
     }
-    await this.navigate(this.route);
+    this.#show(this.#route);
   }
 
-  private go(route: Route): void {
+  #show(route: Route): void {
+    this.#navigate(route).catch((err) => this.#fail("The dashboard cannot be shown", err));
+  }
+
+  #go(route: Route): void {
     history.pushState(null, "", formatRoute(route));
-    void this.navigate(route);
+    this.#show(route);
   }
 
   /** navigate shows the route: a dashboard not yet on the page is fetched, another state of the same one is applied. */
-  private async navigate(route: Route): Promise<void> {
+  async #navigate(route: Route): Promise<void> {
     closePopover();
-    this.route = route;
-    const uid = route.uid ?? this.home();
+    this.#route = route;
+    const uid = route.uid ?? this.#home();
     if (uid === undefined) {
-      this.ready();
-      return this.shell.message("No dashboards", "This build carries no dashboards. Generate them with `dashctl gen` and build again.");
+      this.#ready();
+      return this.#shell.message("No dashboards", "This build carries no dashboards. Generate them with `dashctl gen` and build again.");
     }
-    this.route = { ...route, uid };
-    this.shell.list(this.known, this.route);
-    if (this.view && this.shownUid === uid) {
-      const view = this.view;
-      const applied = view.apply(this.route);
-      this.shell.time.set(view.raw, view.every);
+    this.#route = { ...route, uid };
+    this.#shell.list(this.#known, this.#route);
+    if (this.#view && this.#shownUid === uid) {
+      const view = this.#view;
+      const applied = view.apply(this.#route);
+      this.#shell.time.set(view.raw, view.every);
       return applied;
     }
-    await this.open(uid);
+    await this.#open(uid);
   }
 
-  private async open(uid: string): Promise<void> {
+  async #open(uid: string): Promise<void> {
     delete document.body.dataset.ready;
-    this.view?.destroy();
-    this.view = undefined;
-    this.shownUid = uid;
+    this.#view?.destroy();
+    this.#view = undefined;
+    this.#shownUid = uid;
     try {
       const dashboard = await getDashboard(uid);
       // The reader may have gone on while it was fetched.
-      if (this.shownUid !== uid) return;
-      const view = new DashboardView(dashboard, this.route, this.host());
-      this.view = view;
-      this.shell.heading(dashboard.title, dashboard.description);
-      this.shell.time.set(view.raw, view.every);
-      this.shell.show(view.root);
+      if (this.#shownUid !== uid) return;
+      const view = new DashboardView(dashboard, this.#route, this.#host());
+      this.#view = view;
+      this.#shell.heading(dashboard.title, dashboard.description);
+      this.#shell.time.set(view.raw, view.every);
+      this.#shell.show(view.root);
       scrollTo(0, 0);
       await view.start();
     } catch (err) {
-      if (this.shownUid === uid) this.fail(`Dashboard "${uid}" cannot be shown`, err);
+      if (this.#shownUid === uid) this.#fail(`Dashboard "${uid}" cannot be shown`, err);
     }
   }
 
-  private host(): Host {
+  #host(): Host {
     return {
-      config: this.config,
-      known: this.known,
-      setRange: (raw) => this.setRange(raw),
-      zoomOut: () => this.shell.time.zoomOut(),
-      setVariable: (name, values) => this.go({ ...this.route, vars: { ...this.route.vars, [name]: values } }),
-      busy: (on) => this.shell.time.busy(on),
+      config: this.#config,
+      known: this.#known,
+      setRange: (raw) => this.#setRange(raw),
+      zoomOut: () => this.#shell.time.zoomOut(),
+      setVariable: (name, values) => this.#go({ ...this.#route, vars: { ...this.#route.vars, [name]: values } }),
+      busy: (on) => this.#shell.time.busy(on),
     };
   }
 
-  private home(): string | undefined {
-    return (this.known.find(({ uid }) => uid === "home") ?? this.known[0])?.uid;
+  #home(): string | undefined {
+    return (this.#known.find(({ uid }) => uid === "home") ?? this.#known[0])?.uid;
   }
 
-  private setRange({ from, to }: RawRange): void {
-    this.go({ ...this.route, from, to });
+  #setRange({ from, to }: RawRange): void {
+    this.#go({ ...this.#route, from, to });
   }
 
-  private toggleTheme(): void {
+  #toggleTheme(): void {
     toggleTheme();
-    this.shell.themeChanged();
-    this.view?.redraw();
+    this.#shell.themeChanged();
+    this.#view?.redraw();
     // An address that names a theme would undo the choice on reload.
-    if (this.route.theme) {
-      this.route = { ...this.route, theme: undefined };
-      history.replaceState(null, "", formatRoute(this.route));
+    if (this.#route.theme) {
+      this.#route = { ...this.#route, theme: undefined };
+      history.replaceState(null, "", formatRoute(this.#route));
     }
   }
 
-  private followLink(event: MouseEvent): void {
+  #followLink(event: MouseEvent): void {
     const link = (event.target as Element).closest("a");
     const href = link?.getAttribute("href");
     if (!href?.startsWith("?") || link!.target || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
-    this.go(parseRoute(href));
+    this.#go(parseRoute(href));
   }
 
-  private fail(title: string, err: unknown): void {
+  #fail(title: string, err: unknown): void {
     if (!(err instanceof ApiError)) console.error(err);
-    this.shell.message(title, err instanceof Error ? err.message : String(err));
-    this.ready();
+    this.#shell.message(title, err instanceof Error ? err.message : String(err));
+    this.#ready();
   }
 
-  private ready(): void {
+  #ready(): void {
     document.body.dataset.ready = "true";
   }
 }

@@ -5,7 +5,7 @@ export interface Dashboard {
   uid: string;
   title: string;
   description?: string;
-  tags?: string[];
+  tags?: string[] | null;
   panels?: PanelJSON[];
   templating?: { list?: VariableJSON[] };
   time?: { from?: string; to?: string };
@@ -13,7 +13,7 @@ export interface Dashboard {
   links?: DashboardLink[];
 }
 
-export interface DashboardSummary { uid: string; title: string; description?: string; tags?: string[] }
+export interface DashboardSummary { uid: string; title: string; description?: string | null; tags?: string[] | null }
 
 export interface DashboardLink {
   type?: "link" | "dashboards";
@@ -154,5 +154,7 @@ export function unsupported(panel: PanelJSON): string | undefined {
   const transformations: readonly string[] = transformationKinds;
   const unknown = panel.transformations?.find((t) => !t.disabled && !transformations.includes(t.id));
   if (unknown) return `transformation "${unknown.id}" is not supported here; kinds: ${transformations.join(", ")}`;
+  const { drawStyle = "line" } = (panel.fieldConfig?.defaults?.custom ?? {}) as { drawStyle?: string };
+  if (drawStyle !== "line") return `graphs are drawn as lines here, not as "${drawStyle}"`;
   return undefined;
 }

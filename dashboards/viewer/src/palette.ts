@@ -47,15 +47,10 @@ export function seriesColor(index: number): string {
   return current.series[index % current.series.length]!;
 }
 
-/** namedColor resolves "green", "semi-dark-red", "#rrggbb", "text" or "transparent". */
+/** namedColor resolves "green", "dark-green" (the same hue), "text", "#rrggbb" or any colour of CSS. */
 export function namedColor(name: string | undefined): string | undefined {
-  if (!name) return undefined;
   if (name === "text") return current.text;
-  const [, shadeName, base] = /^(super-light|light|semi-dark|dark)-(\w+)$/.exec(name) ?? [undefined, "", name];
-  const hue = current.named[base!];
-  if (!hue) return name === "gray" || name === "grey" ? current.muted : name;
-  const share = { "super-light": 0.5, light: 0.25, "semi-dark": -0.15, dark: -0.3 }[shadeName!];
-  return share === undefined ? hue : mix(hue, share > 0 ? "#ffffff" : "#000000", Math.abs(share));
+  return current.named[name?.replace(/^(super-light|light|semi-dark|dark)-/, "") ?? ""] ?? name;
 }
 
 function channels(hex: string): [number, number, number] {

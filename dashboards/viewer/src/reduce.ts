@@ -19,17 +19,12 @@ const calcs: Record<string, { label: string; calc: Calc }> = {
   last: { label: "Last", calc: (values) => values.at(-1) ?? null },
   lastNotNull: { label: "Last", calc: whenAny((values) => values.at(-1)!) },
   first: { label: "First", calc: (values) => values[0] ?? null },
-  firstNotNull: { label: "First", calc: whenAny((values) => values[0]!) },
   min: { label: "Min", calc: whenAny(smallest) },
   max: { label: "Max", calc: whenAny(largest) },
   mean: { label: "Mean", calc: whenAny((values) => sum(values) / values.length) },
-  median: { label: "Median", calc: whenAny((values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!) },
   sum: { label: "Total", calc: whenAny(sum) },
-  total: { label: "Total", calc: whenAny(sum) },
   count: { label: "Count", calc: (values) => present(values).length },
   range: { label: "Range", calc: whenAny((values) => largest(values) - smallest(values)) },
-  delta: { label: "Delta", calc: whenAny((values) => values.reduce((total, v, i) => total + (i > 0 && v > values[i - 1]! ? v - values[i - 1]! : 0), 0)) },
-  diff: { label: "Difference", calc: whenAny((values) => values.at(-1)! - values[0]!) },
 };
 
 export function calcFor(id: string | undefined): { label: string; calc: Calc } {

@@ -65,10 +65,6 @@ function formatAs(format: string, name: string, value: Value): string {
     case "regex": return value.all ?? alternatives(values, escapeRegex);
     case "pipe": return value.all ?? values.join("|");
     case "csv": case "raw": return value.all ?? values.join(",");
-    case "glob": return value.all ?? (values.length > 1 ? `{${values.join(",")}}` : values.join(""));
-    case "json": return JSON.stringify(values);
-    case "doublequote": return values.map((v) => `"${v.replace(/"/g, '\\"')}"`).join(",");
-    case "singlequote": return values.map((v) => `'${v.replace(/'/g, "\\'")}'`).join(",");
     case "text": return value.all !== undefined ? "All" : (value.texts ?? values).join(" + ");
     case "percentencode": return encodeURIComponent(values.length > 1 ? `{${values.join(",")}}` : values.join(""));
     case "queryparam": return queryParam(name, value);

@@ -1,4 +1,4 @@
-// Time ranges as they stand in a URL ("now-15m", "now/d", epoch milliseconds, ISO) and as a person reads them.
+// Time ranges as they stand in a URL ("now-15m", epoch milliseconds, ISO) and as a person reads them.
 
 import { formatDuration, parseDuration } from "./durations.ts";
 
@@ -19,49 +19,25 @@ export const quickRanges: { label: string; from: string }[] = [
   { label: "Last 7 days", from: "now-7d" },
 ];
 
-/** parseTime resolves one end of a range; undefined when the text means no time. roundUp picks the end of a "/d" unit. */
-export function parseTime(text: string, now: number, roundUp = false): number | undefined {
+/** parseTime resolves one end of a range; undefined when the text means no time. */
+export function parseTime(text: string, now: number): number | undefined {
   const trimmed = text.trim();
   if (/^\d{9,}$/.test(trimmed)) return Number(trimmed);
-  const relative = /^now(?:([+-])([\d.a-z]+))?(?:\/([smhdwMy]))?$/.exec(trimmed);
+  const relative = /^now(?:([+-])([\d.a-z]+))?$/.exec(trimmed);
   if (!relative) {
     const absolute = /^\d{4}-\d\d-\d\d/.test(trimmed) ? Date.parse(trimmed.replace(" ", "T")) : NaN;
     return Number.isNaN(absolute) ? undefined : absolute;
   }
-  const [, sign, amount, unit] = relative;
+  const [, sign, amount] = relative;
   const shift = amount === undefined ? 0 : parseDuration(amount);
   if (shift === undefined) return undefined;
-  const at = now + (sign === "-" ? -shift : shift);
-  return unit ? roundTo(at, unit, roundUp) : at;
-}
-
-function roundTo(at: number, unit: string, up: boolean): number {
-  const floor = new Date(at);
-  const next = (): Date => {
-    const end = new Date(floor);
-    if (unit === "s") end.setSeconds(end.getSeconds() + 1);
-    if (unit === "m") end.setMinutes(end.getMinutes() + 1);
-    if (unit === "h") end.setHours(end.getHours() + 1);
-    if (unit === "d") end.setDate(end.getDate() + 1);
-    if (unit === "w") end.setDate(end.getDate() + 7);
-    if (unit === "M") end.setMonth(end.getMonth() + 1);
-    if (unit === "y") end.setFullYear(end.getFullYear() + 1);
-    return end;
-  };
-  floor.setMilliseconds(0);
-  if (unit !== "s") floor.setSeconds(0);
-  if ("hdwMy".includes(unit)) floor.setMinutes(0);
-  if ("dwMy".includes(unit)) floor.setHours(0);
-  if (unit === "w") floor.setDate(floor.getDate() - ((floor.getDay() + 6) % 7));
-  if ("My".includes(unit)) floor.setDate(1);
-  if (unit === "y") floor.setMonth(0);
-  return up ? next().getTime() - 1 : floor.getTime();
+  return now + (sign === "-" ? -shift : shift);
 }
 
 /** resolveRange turns a raw range into times, or says what is wrong with it. */
 export function resolveRange(raw: RawRange, now: number): Range | string {
   const from = parseTime(raw.from, now);
-  const to = parseTime(raw.to, now, true);
+  const to = parseTime(raw.to, now);
   if (from === undefined) return `"${raw.from}" is no time; write now-15m, 2026-01-31 12:00 or epoch milliseconds`;
   if (to === undefined) return `"${raw.to}" is no time; write now, 2026-01-31 12:00 or epoch milliseconds`;
   if (from >= to) return `the range starts (${raw.from}) at or after its end (${raw.to})`;
@@ -81,20 +57,14 @@ function describeEnd(text: string): string {
   return /^\d{9,}$/.test(text) ? formatDateTime(Number(text)) : text;
 }
 
-/** zoomOut doubles the range around its middle, but never beyond now. */
-export function zoomOut(range: Range, now: number): RawRange {
+/** zoomOutRaw doubles the range around its middle, but never beyond now; one that follows the clock goes on doing so. */
+export function zoomOutRaw(raw: RawRange, now: number): RawRange {
+  const range = resolveRange(raw, now);
+  if (typeof range === "string") return { from: "now-1h", to: "now" };
   const span = range.to - range.from;
+  if (raw.to === "now" && raw.from.startsWith("now-")) return { from: `now-${formatDuration(2 * span)}`, to: "now" };
   const to = Math.min(range.to + span / 2, now);
   return { from: String(Math.round(to - 2 * span)), to: to === now ? "now" : String(Math.round(to)) };
-}
-
-/** relativeOrAbsolute keeps "now" alive when zooming out of a range that follows the clock. */
-export function zoomOutRaw(raw: RawRange, now: number): RawRange {
-  const back = /^now-([\da-z]+)$/.exec(raw.from);
-  const span = back ? parseDuration(back[1]) : undefined;
-  if (span !== undefined && raw.to === "now") return { from: `now-${formatDuration(2 * span)}`, to: "now" };
-  const range = resolveRange(raw, now);
-  return typeof range === "string" ? { from: "now-1h", to: "now" } : zoomOut(range, now);
 }
 
 const two = (n: number): string => String(n).padStart(2, "0");

@@ -15,12 +15,7 @@ export function drawToolbar(root: HTMLElement, variables: readonly Variable[], l
 function chooser(variable: Variable, apply: (values: string[]) => void): HTMLElement {
   const { json, options, chosen, error } = variable;
   const label = json.hide === 1 ? "" : json.label || json.name;
-  if (json.type !== "textbox") {
-    return select({ label, options, chosen, error, multi: json.multi === true, includeAll: json.includeAll === true, apply });
-  }
-  const input = el("input", { attrs: { type: "text", value: chosen[0] ?? "", "aria-label": label } });
-  input.addEventListener("change", () => apply([input.value]));
-  return el("label", { class: "select" }, el("span", { class: "select-label" }, label), input);
+  return select({ label, options, chosen, error, multi: json.multi === true, includeAll: json.includeAll === true, apply });
 }
 
 /** dashboardLinks draws a dashboard's links; those by tag become one link for each dashboard that has all the tags. */
@@ -29,8 +24,8 @@ export function dashboardLinks(dashboard: Dashboard, known: DashboardSummary[], 
     if (link.type !== "dashboards") return [anchor(link.title || link.url || "", link.url ?? "", link, scope)];
     const tags = link.tags ?? [];
     return known
-      .filter(({ uid, tags: own = [] }) => uid !== dashboard.uid && tags.every((tag) => own.includes(tag)))
-      .map(({ uid, title, description }) => anchor(title, `/d/${uid}`, { ...link, tooltip: description }, scope));
+      .filter(({ uid, tags: own }) => uid !== dashboard.uid && tags.every((tag) => own?.includes(tag)))
+      .map(({ uid, title, description }) => anchor(title, `/d/${uid}`, { ...link, tooltip: description ?? "" }, scope));
   });
 }
 

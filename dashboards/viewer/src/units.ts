@@ -1,6 +1,8 @@
 // Values as a person reads them, for the unit ids that Grafana's field configuration uses. Three significant digits
 // unless `decimals` says otherwise; whole numbers stay whole. The table in test/units.test.ts is the specification.
 
+import { formatDateTime } from "./timerange.ts";
+
 export interface Formatted { text: string; suffix: string }
 
 type Formatter = (value: number, decimals?: number) => Formatted;
@@ -66,56 +68,24 @@ function duration(scale: number, own: string): Formatter {
   };
 }
 
-function clock(value: number, days: boolean): string {
-  const two = (n: number): string => String(Math.floor(n)).padStart(2, "0");
-  const abs = Math.abs(value);
-  const text = `${two(days ? (abs % 86400) / 3600 : abs / 3600)}:${two((abs % 3600) / 60)}:${two(abs % 60)}`;
-  return (value < 0 ? "-" : "") + (days && abs >= 86400 ? `${Math.floor(abs / 86400)} d ` : "") + text;
-}
-
-function isoTime(ms: number): string {
-  if (!Number.isFinite(ms)) return digits(ms);
-  const d = new Date(ms);
-  const two = (n: number): string => String(n).padStart(2, "0");
-  return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
-}
-
-function fromNow(ms: number): string {
-  const { text, suffix } = duration(1e-3, " ms")(Math.abs(Date.now() - ms));
-  return ms > Date.now() ? `in ${text}${suffix}` : `${text}${suffix} ago`;
-}
-
 const word = (yes: string, no: string): Formatter => (value) => ({ text: value ? yes : no, suffix: "" });
 const whole = (write: (value: number) => string): Formatter => (value) => ({ text: write(value), suffix: "" });
 
 const formatters: Record<string, Formatter> = {
   none: fixed(""),
-  string: whole(String),
   short: scaled(1000, ["", " K", " Mil", " Bil", " Tri", " Quadr"]),
-  sishort: si(""),
   percent: fixed("%"),
   percentunit: (value, decimals) => ({ text: digits(Number((value * 100).toPrecision(12)), decimals), suffix: "%" }),
-  locale: whole((value) => value.toLocaleString("en-US")),
-  sci: whole((value) => value.toExponential(2)),
   bool: word("True", "False"),
-  bool_yes_no: word("Yes", "No"),
-  bool_on_off: word("On", "Off"),
   ns: duration(1e-9, " ns"), "µs": duration(1e-6, " µs"), ms: duration(1e-3, " ms"), s: duration(1, " s"),
-  m: duration(60, " min"), h: duration(3600, " hour"), d: duration(86400, " day"),
-  dthms: whole((value) => clock(value, false)),
-  dtdhms: whole((value) => clock(value, true)),
-  dateTimeAsIso: whole(isoTime),
-  dateTimeFromNow: whole(fromNow),
-  bytes: iec("B"), decbytes: si("B"), bits: iec("b"), decbits: si("b"),
-  binBps: iec("B/s"), Bps: si("B/s"), binbps: iec("b/s"), bps: si("b/s"), pps: si("p/s"),
-  cps: count("c/s"), ops: count("ops/s"), reqps: count("req/s"), rps: count("rd/s"), wps: count("wr/s"), iops: count("io/s"),
-  cpm: count("c/m"), opm: count("ops/m"), reqpm: count("req/m"), rpm: count("rd/m"), wpm: count("wr/m"), mps: count("msg/s"),
-  hertz: si("Hz"), celsius: fixed(" °C"),
+  dateTimeAsIso: whole(formatDateTime),
+  bytes: iec("B"), decbytes: si("B"), binBps: iec("B/s"), Bps: si("B/s"),
+  cps: count("c/s"), ops: count("ops/s"), reqps: count("req/s"), rps: count("rd/s"), wps: count("wr/s"),
 };
 
 /** knownUnit tells whether the id has its own format; others are shown as a suffix, as Grafana does. */
 export function knownUnit(unit: string): boolean {
-  return unit === "" || unit in formatters || /^(suffix|prefix|si|count|currency|time):/.test(unit);
+  return unit === "" || unit in formatters || unit.startsWith("suffix:");
 }
 
 /** formatValue formats one value; null is the empty text. */
@@ -123,12 +93,7 @@ export function formatValue(value: number | null | undefined, unit = "", decimal
   if (value === null || value === undefined) return { text: "", suffix: "" };
   const known = formatters[unit || "none"];
   if (known) return known(value, decimals);
-  const [kind, rest] = unit.split(/:(.*)/s);
-  if (kind === "suffix") return fixed(` ${rest}`)(value, decimals);
-  if (kind === "prefix") return { text: `${rest}${digits(value, decimals)}`, suffix: "" };
-  if (kind === "si") return si(rest ?? "")(value, decimals);
-  if (kind === "count") return count(rest ?? "")(value, decimals);
-  return fixed(` ${unit}`)(value, decimals);
+  return fixed(` ${unit.replace(/^suffix:/, "")}`)(value, decimals);
 }
 
 export function formatText(value: number | null | undefined, unit?: string, decimals?: number): string {
@@ -136,8 +101,14 @@ export function formatText(value: number | null | undefined, unit?: string, deci
   return text + suffix;
 }
 
-const binaryUnits = new Set(["bytes", "bits", "binBps", "binbps"]);
-const timeScale: Record<string, number> = { ns: 1e-9, "µs": 1e-6, ms: 1e-3, s: 1, m: 60, h: 3600 };
+/** tickText is formatText without decimals that say nothing: axes are easier to scan as 0.5, 1, 1.5. */
+export function tickText(value: number, unit?: string, decimals?: number): string {
+  const { text, suffix } = formatValue(Number(value.toPrecision(12)), unit, decimals);
+  return (/^-?\d+\.\d+$/.test(text) ? text.replace(/\.?0+$/, "") : text) + suffix;
+}
+
+const binaryUnits = new Set(["bytes", "binBps"]);
+const timeScale: Record<string, number> = { ns: 1e-9, "µs": 1e-6, ms: 1e-3, s: 1 };
 
 /** tickIncrements lists the distances between axis ticks that read well in the unit: powers of 1024, minutes, or 1-2-5. */
 export function tickIncrements(unit: string): number[] {

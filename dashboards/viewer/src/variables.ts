@@ -7,11 +7,9 @@ import { parseDuration } from "./durations.ts";
 
 export interface Option { value: string; text: string }
 
-/** Ask runs one kind of label query against the store. */
+/** Ask runs label queries against the store. */
 export interface Ask {
   labelValues(label: string, match: string | undefined): Promise<string[]>;
-  labelNames(match: string | undefined): Promise<string[]>;
-  query(expr: string): Promise<{ metric: Record<string, string>; value: string; time: number }[]>;
 }
 
 export interface Variable {
@@ -25,7 +23,7 @@ export interface Variable {
 /** shown tells whether the reader may choose: hidden variables, data sources and constants are fixed. */
 export function shown(variable: Variable): boolean {
   const { type, hide } = variable.json;
-  return hide !== 2 && ["query", "custom", "interval", "textbox"].includes(type);
+  return hide !== 2 && ["query", "custom", "interval"].includes(type);
 }
 
 export function isMany(json: VariableJSON): boolean {
@@ -62,7 +60,7 @@ export async function loadOptions(json: VariableJSON, lookup: Lookup, ask: Ask):
     case "query": return shape(await runQuery(interpolate(queryText(json), lookup, "promql"), ask), json);
     case "custom": return customOptions(json);
     case "interval": return queryText(json).split(",").map((v) => v.trim()).filter((v) => parseDuration(v)).map(option);
-    case "constant": case "textbox": return queryText(json) ? [option(queryText(json))] : [];
+    case "constant": return queryText(json) ? [option(queryText(json))] : [];
     default: return [];
   }
 }
@@ -72,7 +70,6 @@ const option = (value: string): Option => ({ value, text: value });
 /** customOptions reads "a, b, text : value", with "\," for a comma in a value. */
 function customOptions(json: VariableJSON): Option[] {
   const query = queryText(json);
-  if (!query) return (json.options ?? []).map((o) => ({ value: o.value ?? "", text: o.text ?? o.value ?? "" })).filter((o) => o.value !== allToken);
   return (query.match(/(?:\\,|[^,])+/g) ?? []).map((part) => {
     const clean = part.trim().replace(/\\,/g, ",");
     const pair = /^(.+?)\s+:\s+(.+)$/.exec(clean);
@@ -81,22 +78,9 @@ function customOptions(json: VariableJSON): Option[] {
 }
 
 async function runQuery(query: string, ask: Ask): Promise<string[]> {
-  const labelNames = /^\s*label_names\((.*)\)\s*$/s.exec(query);
-  if (labelNames) return ask.labelNames(labelNames[1]!.trim() || undefined);
   const labelValues = /^\s*label_values\((?:(.+),)?\s*([\w.:"]+)\s*\)\s*$/s.exec(query);
-  if (labelValues) return ask.labelValues(labelValues[2]!.replace(/"/g, ""), labelValues[1]?.trim());
-  const metrics = /^\s*metrics\((.*)\)\s*$/s.exec(query);
-  if (metrics) {
-    const pattern = new RegExp(metrics[1]!.trim());
-    return (await ask.labelValues("__name__", undefined)).filter((name) => pattern.test(name));
-  }
-  const result = /^\s*query_result\((.*)\)\s*$/s.exec(query);
-  if (!result) throw new Error(`variable query "${query}" is none of label_values, label_names, metrics, query_result`);
-  return (await ask.query(result[1]!)).map(({ metric, value, time }) => {
-    const { __name__: name = "", ...labels } = metric;
-    const pairs = Object.entries(labels).map(([key, v]) => `${key}="${v}"`);
-    return `${name}{${pairs.join(",")}} ${value} ${time * 1000}`;
-  });
+  if (!labelValues) throw new Error(`variable query "${query}" is not label_values(series, label) or label_values(label)`);
+  return ask.labelValues(labelValues[2]!.replace(/"/g, ""), labelValues[1]?.trim());
 }
 
 /** shape applies the variable's regex and sorting, and drops repetitions. */
@@ -117,24 +101,15 @@ function toPattern(text: string): RegExp {
 
 function extract(value: string, pattern: RegExp): Option | undefined {
   const match = pattern.exec(value);
-  if (!match) return undefined;
-  const named = match.groups;
-  if (named && (named.value || named.text)) return { value: named.value ?? named.text!, text: named.text ?? named.value! };
-  return option(match[1] ?? match[0]);
+  return match ? option(match[1] ?? match[0]) : undefined;
 }
 
-/** sortOptions follows Grafana's codes: 1, 2 by text; 3, 4 by the first number; 5, 6 without case; even is descending. */
+/** sortOptions follows Grafana's codes: odd ascending, even descending; 3 and 4 compare numbers, the others text. */
 function sortOptions(options: Option[], code: number): Option[] {
   if (code === 0) return options;
-  const number = (o: Option): number => Number(/-?\d+(\.\d+)?/.exec(o.text)?.[0] ?? -1);
-  const key = Math.ceil(code / 2);
-  const compare = (a: Option, b: Option): number => {
-    if (key === 2) return number(a) - number(b);
-    if (key === 3) return a.text.toLowerCase().localeCompare(b.text.toLowerCase());
-    if (key === 4) return a.text.localeCompare(b.text, undefined, { numeric: true });
-    return a.text < b.text ? -1 : a.text > b.text ? 1 : 0;
-  };
-  return [...options].sort((a, b) => (code % 2 === 0 ? -compare(a, b) : compare(a, b)));
+  const numeric = code === 3 || code === 4;
+  const sorted = [...options].sort((a, b) => a.text.localeCompare(b.text, undefined, { numeric }));
+  return code % 2 === 0 ? sorted.reverse() : sorted;
 }
 
 /** choose picks the values in force: those of the URL as they are, else the file's where they exist, else All or the first. */
@@ -145,7 +120,7 @@ export function choose(json: VariableJSON, options: Option[], fromURL: string[] 
   }
   const current = [json.current?.value ?? []].flat().filter((v) => v !== "");
   if (json.type === "datasource") return current;
-  if (json.type === "textbox" || json.type === "constant") return current.length > 0 ? current : options.slice(0, 1).map((o) => o.value);
+  if (json.type === "constant") return options.map((o) => o.value);
   if (json.includeAll && current.includes(allToken)) return [allToken];
   const known = current.filter((v) => options.some((o) => o.value === v));
   if (known.length > 0) return json.multi ? known : [known[0]!];

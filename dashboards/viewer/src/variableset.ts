@@ -12,36 +12,36 @@ const optionsAge = 60_000;
 interface Held extends Variable { asked?: string; at: number }
 
 export class VariableSet {
-  private readonly held: Held[];
+  readonly #held: Held[];
 
   constructor(private readonly list: VariableJSON[]) {
-    this.held = list.map((json) => ({ json, options: [], chosen: [], at: 0 }));
+    this.#held = list.map((json) => ({ json, options: [], chosen: [], at: 0 }));
   }
 
   readonly lookup: Lookup = (name) => {
-    const variable = this.held.find((v) => v.json.name === name);
+    const variable = this.#held.find((v) => v.json.name === name);
     return variable && valueOf(variable);
   };
 
   all(): readonly Variable[] {
-    return this.held;
+    return this.#held;
   }
 
   /** params is "var-a=…&var-b=…" of every variable that a link may carry on. */
   params(): string {
-    return this.held.filter((v) => v.chosen.length > 0).map((v) => queryParam(v.json.name, valueOf(v))).join("&");
+    return this.#held.filter((v) => v.chosen.length > 0).map((v) => queryParam(v.json.name, valueOf(v))).join("&");
   }
 
   /** load brings options up to date and settles what is chosen; a failing query is kept on its variable. */
   async load(chosen: Record<string, string[]>, range: Range, signal: AbortSignal): Promise<void> {
     const ask = askStore(range, signal);
     for (const wave of loadWaves(this.list)) {
-      await Promise.all(wave.map((json) => this.loadOne(this.held.find((v) => v.json === json)!, chosen[json.name], ask)));
+      await Promise.all(wave.map((json) => this.#loadOne(this.#held.find((v) => v.json === json)!, chosen[json.name], ask)));
       if (signal.aborted) return;
     }
   }
 
-  private async loadOne(variable: Held, fromURL: string[] | undefined, ask: Ask): Promise<void> {
+  async #loadOne(variable: Held, fromURL: string[] | undefined, ask: Ask): Promise<void> {
     const { json } = variable;
     const query = interpolate(queryText(json), this.lookup, "promql");
     const fresh = variable.asked === query && variable.options.length > 0 && Date.now() - variable.at < optionsAge;
@@ -63,10 +63,5 @@ function askStore(range: Range, signal: AbortSignal): Ask {
   const [start, end] = [range.from / 1000, range.to / 1000];
   return {
     labelValues: (label, match) => api.labelValues(label, match, start, end, signal),
-    labelNames: (match) => api.labelNames(match, start, end, signal),
-    query: async (expr) => {
-      const { data } = await api.query(expr, end, signal);
-      return data.map((sample) => ({ metric: sample.metric, value: sample.value?.[1] ?? "", time: sample.value?.[0] ?? end }));
-    },
   };
 }

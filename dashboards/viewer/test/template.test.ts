@@ -23,7 +23,6 @@ const table: [template: string, style: "promql" | "text" | "url", want: string][
   ["x{r=~`${route:regex}`}", "promql", "x{r=~`(/api/\\{id\\}|/static/\\*)`}"],
   ["${route:pipe}", "promql", "/api/{id}|/static/*"],
   ["${route:csv}", "promql", "/api/{id},/static/*"],
-  ["${route:json}", "promql", '["/api/{id}","/static/*"]'],
   ['x{a=~"$all"}', "promql", 'x{a=~".*"}'],
   ['x{a=~"$none"}', "promql", 'x{a=~""}'],
   ["rate(x[$__interval])", "promql", "rate(x[15s])"],

@@ -36,14 +36,12 @@ test("the rate interval holds four samples", () => {
 });
 
 test("times are read", () => {
-  const table: [string, number | undefined, boolean?][] = [
+  const table: [string, number | undefined][] = [
     ["now", now], ["now-15m", now - 15 * minute], ["now-1h30m", now - 90 * minute], ["now+1m", now + minute],
-    ["now/d", new Date(2026, 4, 14).getTime()], ["now/d", new Date(2026, 4, 15).getTime() - 1, true],
-    ["now-1d/d", new Date(2026, 4, 13).getTime()], ["now/w", new Date(2026, 4, 11).getTime()], ["now/M", new Date(2026, 4, 1).getTime()],
     ["1767225600000", 1767225600000], ["2026-01-31 12:00", new Date(2026, 0, 31, 12).getTime()], ["2026-01-31T12:00:00Z", Date.UTC(2026, 0, 31, 12)],
-    ["yesterday", undefined], ["now-", undefined], ["now-5x", undefined],
+    ["yesterday", undefined], ["now/d", undefined], ["now-", undefined], ["now-5x", undefined],
   ];
-  for (const [text, want, up] of table) assert.equal(parseTime(text, now, up), want, text);
+  for (const [text, want] of table) assert.equal(parseTime(text, now), want, text);
 });
 
 test("a range that is none says why", () => {

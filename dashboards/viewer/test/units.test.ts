@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formatText, knownUnit, tickIncrements } from "../src/units.ts";
+import { formatText, knownUnit, tickIncrements, tickText } from "../src/units.ts";
 
 // [value, unit, text, decimals]
 const table: [number | null, string, string, number?][] = [
@@ -79,4 +79,11 @@ test("axis increments suit the unit and grow", () => {
     const steps = tickIncrements(unit);
     for (let i = 1; i < steps.length; i++) assert.ok(steps[i]! > steps[i - 1]!, `${unit} ${steps[i - 1]} ${steps[i]}`);
   }
+});
+
+test("ticks carry no empty decimals", () => {
+  assert.deepEqual([0, 0.5, 1, 1.5].map((v) => tickText(v, "reqps")), ["0 req/s", "0.5 req/s", "1 req/s", "1.5 req/s"]);
+  assert.equal(tickText(0.1 + 0.2, "none"), "0.3");
+  assert.equal(tickText(100, "none"), "100");
+  assert.equal(tickText(1536, "bytes"), "1.5 KiB");
 });

@@ -14,16 +14,16 @@ const slotPx = 14;
 
 /** ExemplarLayer lies over one chart and follows its scales. */
 export class ExemplarLayer {
-  private readonly layer = el("div", { class: "exemplars", attrs: { role: "group", "aria-label": "Exemplars" } });
-  private exemplars: Exemplar[] = [];
+  readonly #layer = el("div", { class: "exemplars", attrs: { role: "group", "aria-label": "Exemplars" } });
+  #exemplars: Exemplar[] = [];
 
   constructor(private readonly u: uPlot, private readonly scale: string, private readonly unit: string | undefined, private readonly ctx: Context) {
-    u.over.append(this.layer);
-    this.layer.addEventListener("keydown", (event) => this.walk(event));
+    u.over.append(this.#layer);
+    this.#layer.addEventListener("keydown", (event) => this.#walk(event));
   }
 
   set(exemplars: Exemplar[]): void {
-    this.exemplars = exemplars;
+    this.#exemplars = exemplars;
     this.place();
   }
 
@@ -32,12 +32,12 @@ export class ExemplarLayer {
     const { width, height } = this.u.over.getBoundingClientRect();
     const { min, max } = this.u.scales.x ?? {};
     if (!width || min === undefined || max === undefined || min === null || max === null) return;
-    const inRange = this.exemplars.filter((e) => e.time >= min && e.time <= max);
+    const inRange = this.#exemplars.filter((e) => e.time >= min && e.time <= max);
     const shown = thinExemplars(inRange, ((max - min) / width) * slotPx);
-    this.layer.replaceChildren(...shown.map((exemplar, index) => this.diamond(exemplar, index, height)));
+    this.#layer.replaceChildren(...shown.map((exemplar, index) => this.#diamond(exemplar, index, height)));
   }
 
-  private diamond(exemplar: Exemplar, index: number, height: number): HTMLElement {
+  #diamond(exemplar: Exemplar, index: number, height: number): HTMLElement {
     const y = this.u.valToPos(exemplar.value, this.scale);
     const clipped = !(y >= 0 && y <= height);
     const top = y > height ? height - 5 : Math.max(5, y);
@@ -53,17 +53,17 @@ export class ExemplarLayer {
     button.addEventListener("dblclick", stop);
     button.addEventListener("mousemove", (event) => {
       stop(event);
-      showTooltip(event.clientX, event.clientY, [this.facts(exemplar, value)]);
+      showTooltip(event.clientX, event.clientY, [this.#facts(exemplar, value)]);
     });
     button.addEventListener("mouseleave", hideTooltip);
     button.addEventListener("click", (event) => {
       stop(event);
-      openPopover(button, [this.facts(exemplar, value), this.actions(exemplar)], { class: "exemplar-card" });
+      openPopover(button, [this.#facts(exemplar, value), this.#actions(exemplar)], { class: "exemplar-card" });
     });
     return button;
   }
 
-  private facts(exemplar: Exemplar, value: string): HTMLElement {
+  #facts(exemplar: Exemplar, value: string): HTMLElement {
     const extra = Object.entries(exemplar.labels).filter(([, text]) => text !== exemplar.traceId);
     const series = Object.entries(exemplar.series).filter(([name]) => name !== "__name__" && name !== "le");
     const row = (name: string, text: string): Child => el("div", { class: "fact" }, el("dt", {}, name), el("dd", {}, text));
@@ -73,7 +73,7 @@ export class ExemplarLayer {
       ...[...extra, ...series].slice(0, 10).map(([name, text]) => row(name, text)));
   }
 
-  private actions(exemplar: Exemplar): HTMLElement | null {
+  #actions(exemplar: Exemplar): HTMLElement | null {
     const id = exemplar.traceId;
     if (!id) return null;
     const address = traceAddress(this.ctx.traceUrl, id);
@@ -85,12 +85,12 @@ export class ExemplarLayer {
     return el("div", { class: "actions" }, open, copy);
   }
 
-  private walk(event: KeyboardEvent): void {
+  #walk(event: KeyboardEvent): void {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
     event.preventDefault();
     closePopover();
-    const all = [...this.layer.children] as HTMLElement[];
+    const all = [...this.#layer.children] as HTMLElement[];
     const at = all.indexOf(document.activeElement as HTMLElement);
     const next = all[at + step];
     if (!next) return;

@@ -10,7 +10,7 @@ import { heatColor, palette } from "../palette.ts";
 import type { PanelData } from "../panelquery.ts";
 import { showTooltip } from "../popover.ts";
 import { formatDateTime } from "../timerange.ts";
-import { formatText } from "../units.ts";
+import { formatText, tickText } from "../units.ts";
 import { axisFont, baseOptions, bodySize, fitAxis, gridStyle, onHover, timeAxis } from "./chart.ts";
 import { ExemplarLayer } from "./exemplars.ts";
 import type { PanelView } from "./view.ts";
@@ -19,57 +19,57 @@ import type { PanelView } from "./view.ts";
 const shades = 48;
 
 export class HeatmapView implements PanelView {
-  private readonly plotBox = el("div", { class: "plot" });
-  private readonly scaleBox = el("div", { class: "heat-scale" });
-  private plot: uPlot | undefined;
-  private exemplars: ExemplarLayer | undefined;
-  private data: PanelData | undefined;
-  private cells: Cells = { column: [], low: [], high: [], count: [], maxCount: 0 };
+  readonly #plotBox = el("div", { class: "plot" });
+  readonly #scaleBox = el("div", { class: "heat-scale" });
+  #plot: uPlot | undefined;
+  #exemplars: ExemplarLayer | undefined;
+  #data: PanelData | undefined;
+  #cells: Cells = { column: [], low: [], high: [], count: [], maxCount: 0 };
 
   constructor(private readonly panel: PanelJSON, body: HTMLElement, private readonly ctx: Context) {
     body.classList.add("graph");
-    body.append(this.plotBox, this.scaleBox);
+    body.append(this.#plotBox, this.#scaleBox);
   }
 
   show(data: PanelData): boolean {
-    this.data = data;
-    this.cells = heatmapCells(data.matrix, data.grid);
-    if (!this.cells.extent) return false;
+    this.#data = data;
+    this.#cells = heatmapCells(data.matrix, data.grid);
+    if (!this.#cells.extent) return false;
     this.redraw();
     return true;
   }
 
   redraw(): void {
-    if (!this.data || !this.cells.extent) return;
-    this.drawScale();
-    this.plot?.destroy();
-    this.exemplars = undefined;
-    const { times } = this.data;
-    this.plot = new uPlot(this.options(), [times, times.map(() => null)], this.plotBox);
-    onHover(this.plot, (event) => this.hover(event));
-    this.exemplars = new ExemplarLayer(this.plot, "y", this.unit(), this.ctx);
-    this.exemplars.set(this.data.exemplars);
+    if (!this.#data || !this.#cells.extent) return;
+    this.#drawScale();
+    this.#plot?.destroy();
+    this.#exemplars = undefined;
+    const { times } = this.#data;
+    this.#plot = new uPlot(this.#options(), [times, times.map(() => null)], this.#plotBox);
+    onHover(this.#plot, (event) => this.#hover(event));
+    this.#exemplars = new ExemplarLayer(this.#plot, "y", this.#unit(), this.ctx);
+    this.#exemplars.set(this.#data.exemplars);
   }
 
   destroy(): void {
-    this.plot?.destroy();
-    this.plot = undefined;
+    this.#plot?.destroy();
+    this.#plot = undefined;
   }
 
-  private unit(): string {
+  #unit(): string {
     const axis = (this.panel.options?.yAxis ?? {}) as { unit?: string };
     return axis.unit || resolveField(this.panel.fieldConfig, { name: "", type: "number" }).unit || "";
   }
 
-  private countUnit(): string {
+  #countUnit(): string {
     const cell = (this.panel.options?.cellValues ?? {}) as { unit?: string };
     return cell.unit ?? "short";
   }
 
-  private options(): uPlot.Options {
-    const { low, high } = bounds(this.cells);
-    const size = bodySize(this.plotBox);
-    const base = baseOptions(this.ctx, size, () => this.data!.range);
+  #options(): uPlot.Options {
+    const { low, high } = bounds(this.#cells);
+    const size = bodySize(this.#plotBox);
+    const base = baseOptions(this.ctx, size, () => this.#data!.range);
     return {
       ...base,
       series: [{}, { scale: "y", paths: () => null, points: { show: false } }],
@@ -83,16 +83,16 @@ export class HeatmapView implements PanelView {
         gap: 6,
         splits: () => logTicks(low, high, Math.max(2, Math.floor(size.height / 34))),
         filter: (_, splits) => splits,
-        values: (_, splits) => splits.map((at) => formatText(Number(at.toPrecision(3)), this.unit())),
+        values: (_, splits) => splits.map((at) => tickText(Number(at.toPrecision(3)), this.#unit())),
         size: (u, values) => fitAxis(u, values),
       }],
-      hooks: { ...base.hooks, drawClear: [(u) => this.paint(u)], draw: [() => this.exemplars?.place()] },
+      hooks: { ...base.hooks, drawClear: [(u) => this.#paint(u)], draw: [() => this.#exemplars?.place()] },
     };
   }
 
-  private paint(u: uPlot): void {
-    const { cells } = this;
-    const { times, grid } = this.data!;
+  #paint(u: uPlot): void {
+    const cells = this.#cells;
+    const { times, grid } = this.#data!;
     const { left, top, width, height } = u.bbox;
     const colors = Array.from({ length: shades }, (_, i) => heatColor(i / (shades - 1)));
     const { ctx } = u;
@@ -114,32 +114,32 @@ export class HeatmapView implements PanelView {
     ctx.restore();
   }
 
-  private drawScale(): void {
+  #drawScale(): void {
     const stops = [0, 0.2, 0.4, 0.6, 0.8, 1].map(heatColor).join(", ");
-    this.scaleBox.replaceChildren(
+    this.#scaleBox.replaceChildren(
       el("span", {}, "0"),
       el("span", { class: "heat-bar", style: { background: `linear-gradient(90deg, ${stops})` } }),
-      el("span", {}, formatText(this.cells.maxCount, this.countUnit())));
+      el("span", {}, formatText(this.#cells.maxCount, this.#countUnit())));
   }
 
-  private hover(event: MouseEvent): void {
-    const u = this.plot;
+  #hover(event: MouseEvent): void {
+    const u = this.#plot;
     const column = u?.cursor.idx;
     if (!u || column === null || column === undefined) return;
     const value = u.posToVal(u.cursor.top ?? 0, "y");
-    const { cells } = this;
+    const cells = this.#cells;
     const floor = bounds(cells).low;
     const hit = cells.column.findIndex((c, i) =>
       c === column && value < (cells.high[i] ?? 0) && value >= (cells.low[i]! > 0 ? cells.low[i]! : floor));
     const total = cells.count.reduce((sum, count, i) => (cells.column[i] === column ? sum + count : sum), 0);
-    const unit = this.unit();
+    const unit = this.#unit();
     const bucket = hit < 0 ? undefined : `${formatText(Math.max(0, cells.low[hit]!), unit)} – ${formatText(cells.high[hit]!, unit)}`;
     const row = (name: string, text: string): HTMLElement =>
       el("div", { class: "tooltip-row" }, el("span", { class: "tooltip-name" }, name), el("span", { class: "tooltip-value" }, text));
     showTooltip(event.clientX, event.clientY, [
-      el("div", { class: "tooltip-time" }, formatDateTime(this.data!.times[column]! * 1000)),
-      bucket !== undefined && row(bucket, formatText(cells.count[hit]!, this.countUnit())),
-      row("all buckets", formatText(total, this.countUnit())),
+      el("div", { class: "tooltip-time" }, formatDateTime(this.#data!.times[column]! * 1000)),
+      bucket !== undefined && row(bucket, formatText(cells.count[hit]!, this.#countUnit())),
+      row("all buckets", formatText(total, this.#countUnit())),
     ]);
   }
 }

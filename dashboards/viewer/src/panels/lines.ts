@@ -16,24 +16,17 @@ export interface Line extends LegendItem {
 }
 
 export interface Custom {
-  drawStyle?: string;
   lineInterpolation?: string;
   lineWidth?: number;
   lineStyle?: { fill?: string; dash?: number[] };
   fillOpacity?: number;
-  gradientMode?: string;
-  fillBelowTo?: string;
   spanNulls?: boolean | number;
   showPoints?: string;
-  pointSize?: number;
   stacking?: { mode?: string; group?: string };
   axisPlacement?: string;
-  axisLabel?: string;
   axisSoftMin?: number;
   axisSoftMax?: number;
-  scaleDistribution?: { type?: string; log?: number };
   thresholdsStyle?: { mode?: string };
-  transform?: string;
   hideFrom?: { viz?: boolean; legend?: boolean; tooltip?: boolean };
 }
 
@@ -44,13 +37,13 @@ export function customOf(options: FieldOptions): Custom {
 
 /** ColorBook hands out palette colours by name, first come first served. */
 export class ColorBook {
-  private readonly given = new Map<string, number>();
+  readonly #given = new Map<string, number>();
 
   index(name: string): number {
-    const held = this.given.get(name);
+    const held = this.#given.get(name);
     if (held !== undefined) return held;
-    this.given.set(name, this.given.size);
-    return this.given.size - 1;
+    this.#given.set(name, this.#given.size);
+    return this.#given.size - 1;
   }
 }
 
@@ -69,16 +62,14 @@ export function buildLines(panel: PanelJSON, series: Series[], hidden: ReadonlyS
     const options = resolveField(panel.fieldConfig, { name: one.name, refId: one.refId, type: "number", labels: one.labels });
     const custom = customOf(options);
     const name = options.displayName || one.name;
-    const values = custom.transform === "negative-Y" ? one.values.map((v) => (v === null ? null : -v)) : one.values;
-    const finite = values.map((v) => (v !== null && Number.isFinite(v) ? v : null));
+    const finite = one.values.map((v) => (v !== null && Number.isFinite(v) ? v : null));
     const { mode, group } = custom.stacking ?? {};
-    const log = custom.scaleDistribution?.type === "log" ? `log${custom.scaleDistribution.log ?? 10}` : "";
     const unit = options.unit ?? "";
     return {
       name, values: finite, options, unit, refId: one.refId,
-      color: colorOf(options, name, values, book),
+      color: colorOf(options, name, one.values, book),
       hidden: hidden.has(name) || custom.hideFrom?.viz === true,
-      scale: ["y", unit, custom.axisPlacement ?? "", log].join("|"),
+      scale: `y ${unit} ${custom.axisPlacement ?? ""}`,
       stackGroup: mode === "normal" || mode === "percent" ? `${mode} ${group ?? ""} ${unit}` : undefined,
     };
   });

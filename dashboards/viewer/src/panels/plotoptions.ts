@@ -4,52 +4,37 @@ import uPlot from "uplot";
 import { thresholdValue } from "../fields.ts";
 import { fade, mix, namedColor, palette } from "../palette.ts";
 import { isolated, yRange, type Values } from "../stack.ts";
-import { formatText, tickIncrements } from "../units.ts";
+import { tickIncrements, tickText } from "../units.ts";
 import { axisFont, fitAxis, gridStyle } from "./chart.ts";
 import { customOf, type Line } from "./lines.ts";
 
 export function seriesOptions(line: Line): uPlot.Series {
   const custom = customOf(line.options);
   const width = custom.lineWidth ?? 1.5;
-  const points = custom.drawStyle === "points" || custom.showPoints === "always";
   const opacity = (custom.fillOpacity ?? 0) / 100;
+  const always = custom.showPoints === "always";
   return {
     label: line.name,
     scale: line.scale,
     show: !line.hidden,
     stroke: line.color,
-    width: custom.drawStyle === "points" ? 0 : width,
+    width,
     dash: custom.lineStyle?.fill === "dash" ? (custom.lineStyle.dash ?? [8, 6]) : undefined,
-    fill: opacity > 0 ? fillOf(line.color, opacity, custom.gradientMode) : undefined,
-    paths: pathsOf(custom.drawStyle, custom.lineInterpolation),
+    fill: opacity > 0 ? fade(line.color, opacity) : undefined,
+    paths: pathsOf(custom.lineInterpolation),
     spanGaps: custom.spanNulls === true,
     points: {
       show: true,
-      size: points ? (custom.pointSize ?? 5) : Math.max(4, width * 2.5),
+      size: Math.max(4, width * 2.5),
       fill: line.color,
       width: 0,
       // A point between two gaps has no line; without a dot it would vanish.
-      filter: points ? undefined : (u, index) => (custom.drawStyle === "bars" ? [] : isolated(u.data[index] as Values)),
+      filter: always ? undefined : (u, index) => isolated(u.data[index] as Values),
     },
   };
 }
 
-function fillOf(color: string, opacity: number, gradient: string | undefined): uPlot.Series.Fill {
-  if (gradient === undefined || gradient === "none") return fade(color, opacity);
-  return (u) => {
-    const { top, height } = u.bbox;
-    if (!Number.isFinite(top) || height <= 0) return fade(color, opacity);
-    const paint = u.ctx.createLinearGradient(0, top, 0, top + height);
-    paint.addColorStop(0, fade(color, Math.min(1, opacity * 1.6)));
-    paint.addColorStop(1, fade(color, opacity * 0.15));
-    return paint;
-  };
-}
-
-function pathsOf(style: string | undefined, interpolation: string | undefined): uPlot.Series.PathBuilder | undefined {
-  if (style === "points") return () => null;
-  if (style === "bars") return uPlot.paths.bars?.({ size: [0.8, 60] });
-  if (interpolation === "smooth") return uPlot.paths.spline?.();
+function pathsOf(interpolation: string | undefined): uPlot.Series.PathBuilder | undefined {
   if (interpolation === "stepBefore") return uPlot.paths.stepped?.({ align: -1 });
   if (interpolation === "stepAfter") return uPlot.paths.stepped?.({ align: 1 });
   return uPlot.paths.linear?.();
@@ -61,18 +46,13 @@ export function scalesOf(lines: Line[], reach: (scale: string, dataMax: number) 
   for (const name of new Set(lines.map((line) => line.scale))) {
     const own = lines.filter((line) => line.scale === name);
     const customs = own.map((line) => customOf(line.options));
-    const log = customs[0]?.scaleDistribution?.type === "log" ? (customs[0].scaleDistribution.log === 2 ? 2 : 10) : undefined;
-    if (log) {
-      scales[name] = { distr: 3, log, range: (_, low, high) => uPlot.rangeLog(low > 0 ? low : 1e-3, high > 0 ? high : 1, log, true) };
-      continue;
-    }
     const defined = <T>(values: (T | null | undefined)[]): T | undefined => values.find((v) => v !== null && v !== undefined) ?? undefined;
     const rules = {
       min: defined(own.map((line) => line.options.min)),
       max: defined(own.map((line) => line.options.max)),
       softMin: defined(customs.map((c) => c.axisSoftMin)),
       softMax: defined(customs.map((c) => c.axisSoftMax)),
-      fromZero: own.some((line) => line.stackGroup) || customs.some((c) => (c.fillOpacity ?? 0) > 0 || c.drawStyle === "bars"),
+      fromZero: own.some((line) => line.stackGroup) || customs.some((c) => (c.fillOpacity ?? 0) > 0),
     };
     scales[name] = { range: (_, low, high) => yRange(low, high === null ? high : Math.max(high, reach(name, high)), rules) };
   }
@@ -84,7 +64,7 @@ export function axesOf(lines: Line[]): uPlot.Axis[] {
   const scales = [...new Set(lines.map((line) => line.scale))];
   return scales.map((scale, index) => {
     const line = lines.find((one) => one.scale === scale)!;
-    const { axisPlacement, axisLabel, stacking } = customOf(line.options);
+    const { axisPlacement, stacking } = customOf(line.options);
     const right = axisPlacement === "right" || (axisPlacement !== "left" && index > 0);
     const unit = stacking?.mode === "percent" ? "percentunit" : line.unit;
     return {
@@ -99,8 +79,7 @@ export function axesOf(lines: Line[]): uPlot.Axis[] {
       space: 34,
       incrs: tickIncrements(unit),
       size: (_u, values) => fitAxis(_u, values),
-      values: (_, splits) => splits.map((at) => formatText(Number(at.toPrecision(12)), unit, line.options.decimals ?? undefined)),
-      ...(axisLabel ? { label: axisLabel, labelSize: 18, labelFont: axisFont, labelGap: 0 } : {}),
+      values: (_, splits) => splits.map((at) => tickText(at, unit, line.options.decimals ?? undefined)),
     };
   });
 }

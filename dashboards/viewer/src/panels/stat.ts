@@ -35,33 +35,33 @@ export function emptyText(panel: PanelJSON): string | undefined {
 }
 
 export class StatView implements PanelView {
-  private readonly root = el("div", { class: "stat" });
-  private readonly book = new ColorBook();
-  private data: PanelData | undefined;
+  readonly #root = el("div", { class: "stat" });
+  readonly #book = new ColorBook();
+  #data: PanelData | undefined;
 
   constructor(private readonly panel: PanelJSON, body: HTMLElement, private readonly ctx: Context) {
-    body.append(this.root);
+    body.append(this.#root);
   }
 
   show(data: PanelData): boolean {
-    this.data = data;
-    const items = reduceItems(this.panel, data, this.book);
+    this.#data = data;
+    const items = reduceItems(this.panel, data, this.#book);
     const nothing = emptyText(this.panel);
     if (items.length === 0 && nothing === undefined) return false;
-    this.root.replaceChildren(...items.map((item) => this.tile(item, items.length > 1)));
-    if (items.length === 0) this.root.append(el("div", { class: "stat-tile empty" }, el("div", { class: "stat-value" }, nothing!)));
+    this.#root.replaceChildren(...items.map((item) => this.#tile(item, items.length > 1)));
+    if (items.length === 0) this.#root.append(el("div", { class: "stat-tile empty" }, el("div", { class: "stat-value" }, nothing!)));
     return true;
   }
 
   redraw(): void {
-    if (this.data) this.show(this.data);
+    if (this.#data) this.show(this.#data);
   }
 
   destroy(): void {
-    this.root.remove();
+    this.#root.remove();
   }
 
-  private tile(item: ReducedItem, several: boolean): HTMLElement {
+  #tile(item: ReducedItem, several: boolean): HTMLElement {
     const { graphMode = "area", colorMode = "value", textMode = "auto" } = (this.panel.options ?? {}) as Record<string, string>;
     const background = colorMode.startsWith("background");
     const showName = textMode === "name" || textMode === "value_and_name" || (textMode === "auto" && several);
@@ -74,10 +74,10 @@ export class StatView implements PanelView {
     },
       spark,
       showName ? el("div", { class: "stat-name" }, item.name) : null,
-      textMode === "name" || textMode === "none" ? null : this.value(item, ink));
+      textMode === "name" || textMode === "none" ? null : this.#value(item, ink));
   }
 
-  private value(item: ReducedItem, ink: string): HTMLElement {
+  #value(item: ReducedItem, ink: string): HTMLElement {
     const number = /^(-?[\d.,]+)(\s*)(\D.*)$/s.exec(item.shown.text);
     const text = number ? [number[1]!, el("span", { class: "stat-unit" }, `${number[2]}${number[3]}`)] : [item.shown.text];
     const link = linksOf(item.options)[0];

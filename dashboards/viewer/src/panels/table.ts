@@ -1,6 +1,6 @@
 // Tables of instant query results, sortable, with units, coloured cells, bars and links per column.
 
-import { el, type Child } from "../dom.ts";
+import { button, el, type Child } from "../dom.ts";
 import type { Context } from "../context.ts";
 import { display, linksOf, mapValue, resolveField, type FieldOptions } from "../fields.ts";
 import { instantFrames, rowCount, sortFrame, transform, type Cell, type Column, type Frame } from "../frames.ts";
@@ -17,75 +17,75 @@ const maxRows = 500;
 interface Shown { column: Column; options: FieldOptions; cell: { type?: string; mode?: string }; largest: number }
 
 export class TableView implements PanelView {
-  private readonly root = el("div", { class: "table-box", attrs: { tabindex: "0", role: "region" } });
-  private sort: { title: string; desc: boolean } | undefined;
-  private data: PanelData | undefined;
+  readonly #root = el("div", { class: "table-box", attrs: { tabindex: "0", role: "region" } });
+  #sort: { title: string; desc: boolean } | undefined;
+  #data: PanelData | undefined;
 
   constructor(private readonly panel: PanelJSON, body: HTMLElement, private readonly ctx: Context) {
-    body.append(this.root);
-    this.root.setAttribute("aria-label", panel.title ?? "Table");
+    body.append(this.#root);
+    this.#root.setAttribute("aria-label", panel.title ?? "Table");
     const given = ((panel.options?.sortBy ?? []) as { displayName?: string; desc?: boolean }[])[0];
-    if (given?.displayName) this.sort = { title: given.displayName, desc: given.desc === true };
+    if (given?.displayName) this.#sort = { title: given.displayName, desc: given.desc === true };
   }
 
   show(data: PanelData): boolean {
-    this.data = data;
+    this.#data = data;
     let frame = transform(instantFrames(data.instant), this.panel.transformations ?? []);
-    const columns = frame.columns.map((column) => this.configure(column)).filter(({ options }) => !isHidden(options));
+    const columns = frame.columns.map((column) => this.#configure(column)).filter(({ options }) => !isHidden(options));
     if (rowCount(frame) === 0 || columns.length === 0) return false;
-    const sort = this.sort;
+    const sort = this.#sort;
     const sorted = sort && columns.find((c) => titleOf(c) === sort.title || c.column.name === sort.title);
     if (sort && sorted) frame = sortFrame(frame, sorted.column.title, sort.desc);
     const shown = columns.map((c) => ({ ...c, column: frame.columns.find((other) => other.name === c.column.name && other.title === c.column.title)! }));
-    this.draw(frame, shown);
+    this.#draw(frame, shown);
     return true;
   }
 
   redraw(): void {
-    if (this.data) this.show(this.data);
+    if (this.#data) this.show(this.#data);
   }
 
   destroy(): void {
-    this.root.remove();
+    this.#root.remove();
   }
 
-  private configure(column: Column): Shown {
+  #configure(column: Column): Shown {
     const options = resolveField(this.panel.fieldConfig, { ...column, displayName: column.title });
     const numbers = column.cells.filter((c): c is number => typeof c === "number" && Number.isFinite(c));
     const cell = (options.custom.cellOptions ?? {}) as Shown["cell"];
     return { column, options, cell, largest: numbers.reduce((a, b) => Math.max(a, b), 0) };
   }
 
-  private draw(frame: Frame, columns: Shown[]): void {
+  #draw(frame: Frame, columns: Shown[]): void {
     const rows = Math.min(rowCount(frame), maxRows);
-    const head = el("tr", {}, ...columns.map((c) => this.head(c)));
+    const head = el("tr", {}, ...columns.map((c) => this.#head(c)));
     const body = Array.from({ length: rows }, (_, row) => {
       const fields = Object.fromEntries(frame.columns.flatMap((c) => [[c.name, rawText(c.cells[row])], [c.title, rawText(c.cells[row])]]));
-      return el("tr", {}, ...columns.map((c) => this.cell(c, c.column.cells[row] ?? null, fields)));
+      return el("tr", {}, ...columns.map((c) => this.#cell(c, c.column.cells[row] ?? null, fields)));
     });
-    const { scrollTop, scrollLeft } = this.root;
+    const { scrollTop, scrollLeft } = this.#root;
     const hideHead = this.panel.options?.showHeader === false;
-    this.root.replaceChildren(el("table", {}, hideHead ? null : el("thead", {}, head), el("tbody", {}, ...body)));
-    if (rowCount(frame) > rows) this.root.append(el("p", { class: "table-more" }, `first ${rows} of ${rowCount(frame)} rows`));
-    this.root.scrollTop = scrollTop;
-    this.root.scrollLeft = scrollLeft;
+    this.#root.replaceChildren(el("table", {}, hideHead ? null : el("thead", {}, head), el("tbody", {}, ...body)));
+    if (rowCount(frame) > rows) this.#root.append(el("p", { class: "table-more" }, `first ${rows} of ${rowCount(frame)} rows`));
+    this.#root.scrollTop = scrollTop;
+    this.#root.scrollLeft = scrollLeft;
   }
 
-  private head(shown: Shown): HTMLElement {
+  #head(shown: Shown): HTMLElement {
     const title = titleOf(shown);
-    const active = this.sort?.title === title || this.sort?.title === shown.column.name;
-    const direction = active ? (this.sort!.desc ? "descending" : "ascending") : undefined;
+    const active = this.#sort?.title === title || this.#sort?.title === shown.column.name;
+    const direction = active ? (this.#sort!.desc ? "descending" : "ascending") : undefined;
     const click = (): void => {
       // A second click turns the order round; numbers start with the largest.
-      this.sort = { title, desc: active ? !this.sort!.desc : shown.column.type === "number" };
+      this.#sort = { title, desc: active ? !this.#sort!.desc : shown.column.type === "number" };
       this.redraw();
     };
     const { width } = shown.options.custom as { width?: number };
     return el("th", { class: alignment(shown), attrs: { scope: "col", "aria-sort": direction }, style: width ? { width: `${width}px` } : {} },
-      el("button", { class: "sort", attrs: { type: "button" }, on: { click } }, title));
+      button("sort", undefined, click, title));
   }
 
-  private cell(shown: Shown, value: Cell, fields: Record<string, string>): HTMLElement {
+  #cell(shown: Shown, value: Cell, fields: Record<string, string>): HTMLElement {
     const { text, color } = cellDisplay(shown, value);
     const ink = namedColor(color);
     const type = shown.cell.type ?? "auto";
@@ -93,12 +93,12 @@ export class TableView implements PanelView {
     const style: Record<string, string> = {};
     if (colored && type === "color-text") style.color = ink;
     if (colored && type === "color-background") style.background = fade(ink, shown.cell.mode === "basic" ? 0.4 : 0.28);
-    const content: Child = this.link(shown, value, text, fields) ?? text;
+    const content: Child = this.#link(shown, value, text, fields) ?? text;
     if (type === "gauge" && typeof value === "number") return el("td", { class: alignment(shown) }, gauge(shown, value, ink), content);
     return el("td", { class: alignment(shown), style, title: text.length > 24 ? text : undefined }, content);
   }
 
-  private link(shown: Shown, value: Cell, text: string, fields: Record<string, string>): HTMLElement | undefined {
+  #link(shown: Shown, value: Cell, text: string, fields: Record<string, string>): HTMLElement | undefined {
     const link = linksOf(shown.options)[0];
     if (!link || text === "") return undefined;
     const scope = { ...this.ctx.linkScope(), fields, name: titleOf(shown), value: { raw: rawText(value), text } };
