@@ -77,7 +77,7 @@ func TestFullConfigIsRead(t *testing.T) {
 		LookbackDelta:  prometheusstoreextension.Duration(90 * time.Second),
 	}, cfg.Query)
 	assert.Equal(t, "localhost:9095", cfg.HTTP.NetAddr.Endpoint)
-	assert.Equal(t, time.Minute, cfg.HTTP.IdleTimeout)
+	assert.Equal(t, time.Minute, cfg.HTTP.IdleTimeout) //nolint:staticcheck // as in the factory
 	assert.Equal(t, "http://localhost:16686/trace/{trace_id}", cfg.Viewer.TraceURL)
 }
 

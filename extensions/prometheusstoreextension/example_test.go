@@ -37,7 +37,7 @@ func Example() {
 	if err := store.Start(ctx, host{}); err != nil {
 		panic(err)
 	}
-	defer store.Shutdown(ctx) //nolint:errcheck // the example ends here
+	defer store.Shutdown(ctx)
 
 	client := &http.Client{Transport: unixTransport(dir + "/api")}
 	defer client.CloseIdleConnections()

@@ -32,7 +32,7 @@ func createDefaultConfig() component.Config {
 	http.ReadTimeout = 30 * time.Second
 	// Longer than the longest query, or a slow answer is cut while it is written.
 	http.WriteTimeout = 150 * time.Second
-	http.IdleTimeout = 2 * time.Minute
+	http.IdleTimeout = 2 * time.Minute //nolint:staticcheck // confighttp keeps the effective value in this field as long as it exists
 	return &Config{
 		Directory:            "data/prometheus",
 		Retention:            RetentionConfig{Time: Duration(15 * 24 * time.Hour)},
