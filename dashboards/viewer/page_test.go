@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/page"
 	cdpruntime "github.com/chromedp/cdproto/runtime"
@@ -258,18 +257,23 @@ func eval[T any](t *testing.T, b *browser, script string) T {
 // screenshot keeps a picture of the whole page where TAILGATE_SCREENSHOTS says.
 func (b *browser) screenshot(t *testing.T, name string) {
 	t.Helper()
+	var width, height int64
+	b.run(t, chromedp.Evaluate("innerWidth", &width), chromedp.Evaluate("document.documentElement.scrollHeight", &height))
+	// As tall as the page, so that what is fixed to the window spans the picture.
+	b.run(t, chromedp.EmulateViewport(width, height))
+	b.windowShot(t, name)
+	b.run(t, chromedp.EmulateViewport(width, 900))
+}
+
+// windowShot keeps a picture of what the window shows: a change of its size would close what floats over the page.
+func (b *browser) windowShot(t *testing.T, name string) {
+	t.Helper()
 	dir := os.Getenv("TAILGATE_SCREENSHOTS")
 	if dir == "" {
 		return
 	}
 	var png []byte
-	var width, height int64
-	b.run(t,
-		// The pointer goes where nothing reacts to it.
-		chromedp.MouseEvent(input.MouseMoved, 2, 2),
-		chromedp.Evaluate("innerWidth", &width), chromedp.Evaluate("document.documentElement.scrollHeight", &height),
-		// As tall as the page, so that what is fixed to the window spans the picture.
-		chromedp.EmulateViewport(width, height), chromedp.CaptureScreenshot(&png), chromedp.EmulateViewport(width, 900))
+	b.run(t, chromedp.CaptureScreenshot(&png))
 	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -140,7 +140,7 @@ func asksAgain(t *testing.T, s *site, b *browser) {
 		chromedp.SendKeys(".select-search", "checkout"),
 		chromedp.Click(`.option[data-value="/api/checkout"]`),
 	)
-	b.screenshot(t, "variable")
+	b.windowShot(t, "variable")
 	b.run(t, chromedp.KeyEvent(kb.Escape))
 	b.settled(t, 2)
 	found := 0
@@ -218,6 +218,7 @@ func zooms(t *testing.T, s *site, b *browser) {
 	if !strings.Contains(tooltip, "/api/products/{id}") || !strings.Contains(tooltip, "req/s") {
 		t.Errorf("the tooltip says %q", tooltip)
 	}
+	b.windowShot(t, "tooltip")
 	b.run(t, chromedp.Click(`[aria-label="Zoom out"]`))
 	b.settled(t, 3)
 	quiet(t, b)
@@ -235,7 +236,7 @@ func followsExemplar(t *testing.T, s *site, b *browser) {
 	if want := strings.ReplaceAll(traceURL, "{trace_id}", id); href != want {
 		t.Errorf("the exemplar leads to %q, want %q", href, want)
 	}
-	b.screenshot(t, "exemplar")
+	b.windowShot(t, "exemplar")
 	quiet(t, b)
 }
 

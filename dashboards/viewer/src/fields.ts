@@ -2,7 +2,7 @@
 
 import type { DataLink, FieldConfig, FieldDefaults, FieldOverride, Thresholds, ValueMapping } from "./model.ts";
 import type { Labels } from "./api.ts";
-import { formatText } from "./units.ts";
+import { formatValue } from "./units.ts";
 
 /** FieldRef is what overrides match against. */
 export interface FieldRef {
@@ -97,15 +97,22 @@ export function mapValue(mappings: ValueMapping[] | undefined, value: number | s
   return undefined;
 }
 
-export interface Display { text: string; color?: string }
+/** Display is a formatted value; the unit stands apart because large numbers show it smaller. */
+export interface Display { text: string; suffix: string; color?: string }
 
 /** display formats a value by mapping or unit, and gives the colour that a mapping or the thresholds ask for. */
 export function display(options: FieldOptions, value: number | null): Display {
   const mapped = mapValue(options.mappings, value);
   const color = mapped?.color ?? thresholdColor(options.thresholds, value, options.min ?? 0, options.max ?? 100);
-  if (mapped?.text) return { text: mapped.text, color };
-  if (value === null) return { text: options.noValue ?? "–", color };
-  return { text: formatText(value, options.unit, options.decimals ?? undefined), color };
+  if (mapped?.text) return { text: mapped.text, suffix: "", color };
+  if (value === null) return { text: options.noValue ?? "–", suffix: "", color };
+  return { ...formatValue(value, options.unit, options.decimals ?? undefined), color };
+}
+
+/** displayText is a value with its unit. */
+export function displayText(options: FieldOptions, value: number | null): string {
+  const { text, suffix } = display(options, value);
+  return text + suffix;
 }
 
 export function linksOf(options: FieldOptions): DataLink[] {

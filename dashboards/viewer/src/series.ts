@@ -42,7 +42,8 @@ export function onGrid(result: MatrixSeries, grid: Grid): (number | null)[] {
 
 /** seriesName applies Prometheus' legend format; "__auto" shows the one label there is, or all of them. */
 export function seriesName(format: string | undefined, labels: Labels): string {
-  if (format && format !== "__auto") return format.replace(/\{\{\s*([\w.]+)\s*\}\}/g, (_, name: string) => labels[name] ?? "");
+  // A label that is not there leaves nothing to point at, so it is named as such.
+  if (format && format !== "__auto") return format.replace(/\{\{\s*([\w.]+)\s*\}\}/g, (_, name: string) => labels[name] ?? "").trim() || "(none)";
   const { __name__: metric = "", ...rest } = labels;
   const entries = Object.entries(rest);
   if (format === "__auto" && entries.length === 1) return entries[0]![1];

@@ -50,7 +50,10 @@ export function describeRange(raw: RawRange): string {
   if (quick) return quick.label;
   const back = /^now-([\da-z]+)$/.exec(raw.from);
   if (back && raw.to === "now") return `Last ${back[1]}`;
-  return `${describeEnd(raw.from)} to ${describeEnd(raw.to)}`;
+  const from = describeEnd(raw.from);
+  const to = describeEnd(raw.to);
+  // The same day need not be said twice.
+  return `${from} to ${to.slice(0, 11) === from.slice(0, 11) ? to.slice(11) : to}`;
 }
 
 function describeEnd(text: string): string {

@@ -14,7 +14,8 @@ test("results lie on the grid, with gaps and NaN empty", () => {
 
 test("legends", () => {
   const labels = { __name__: "up", job: "a", code: "200" };
-  assert.equal(seriesName("{{job}} {{ code }} {{none}}", labels), "a 200 ");
+  assert.equal(seriesName("{{job}} {{ code }} {{none}}", labels), "a 200");
+  assert.equal(seriesName("{{none}}", labels), "(none)");
   assert.equal(seriesName(undefined, labels), 'up{job="a", code="200"}');
   assert.equal(seriesName("__auto", { job: "a" }), "a");
   assert.equal(seriesName("", {}), "Value");
@@ -81,7 +82,7 @@ test("thresholds and mappings colour values", () => {
   assert.equal(mapValue(mappings, 3)?.text, "some");
   assert.equal(mapValue(mappings, null)?.text, "nothing");
   assert.equal(mapValue(mappings, 9), undefined);
-  assert.deepEqual(display({ unit: "s", thresholds, custom: {} }, 5), { text: "5 s", color: "red" });
+  assert.deepEqual(display({ unit: "s", thresholds, custom: {} }, 5), { text: "5", suffix: " s", color: "red" });
 });
 
 test("a click on the legend shows one alone, again shows all", () => {

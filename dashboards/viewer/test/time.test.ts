@@ -54,6 +54,8 @@ test("ranges have words", () => {
   assert.equal(describeRange({ from: "now-15m", to: "now" }), "Last 15 minutes");
   assert.equal(describeRange({ from: "now-90m", to: "now" }), "Last 90m");
   assert.equal(describeRange({ from: String(now), to: "now" }), "2026-05-14 15:20:30 to now");
+  assert.equal(describeRange({ from: String(now), to: String(now + minute) }), "2026-05-14 15:20:30 to 15:21:30");
+  assert.equal(describeRange({ from: String(now), to: String(now + 1440 * minute) }), "2026-05-14 15:20:30 to 2026-05-15 15:20:30");
 });
 
 test("zooming out doubles and keeps following the clock", () => {

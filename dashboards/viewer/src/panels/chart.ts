@@ -15,6 +15,9 @@ export function gridStyle(): uPlot.Axis.Grid {
   return { stroke: palette().grid, width: 1 };
 }
 
+// Seconds between ticks; uPlot's own list lacks two minutes, for one, and leaves narrow panels with a single tick.
+const timeSteps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800];
+
 export function timeAxis(): uPlot.Axis {
   return {
     stroke: palette().muted,
@@ -23,7 +26,8 @@ export function timeAxis(): uPlot.Axis {
     ticks: { show: false },
     gap: 6,
     size: 26,
-    space: 84,
+    space: 70,
+    incrs: timeSteps,
     values: (_, splits, __, ___, increment) => splits.map((at) => formatTick(at, increment)),
   };
 }

@@ -2,7 +2,7 @@
 // adds or takes one.
 
 import { el } from "../dom.ts";
-import { display, type FieldOptions } from "../fields.ts";
+import { displayText, type FieldOptions } from "../fields.ts";
 import { calcFor, calcIds } from "../reduce.ts";
 
 export interface LegendItem { name: string; color: string; values: (number | null)[]; options: FieldOptions; hidden: boolean }
@@ -45,14 +45,14 @@ function swatch(item: LegendItem, index: number, events: LegendEvents): HTMLElem
 function list(items: LegendItem[], calcs: Calcs, events: LegendEvents): HTMLElement {
   return el("ul", { class: "legend-list" }, ...items.map((item, index) =>
     el("li", { class: item.hidden ? "off" : "" }, swatch(item, index, events), ...calcs.map(({ label, calc }) =>
-      el("span", { class: "legend-calc" }, calcs.length > 1 ? `${label} ` : "", el("b", {}, display(item.options, calc(item.values)).text))))));
+      el("span", { class: "legend-calc" }, calcs.length > 1 ? `${label} ` : "", el("b", {}, displayText(item.options, calc(item.values))))))));
 }
 
 function table(items: LegendItem[], calcs: Calcs, events: LegendEvents): HTMLElement {
   const head = el("tr", {}, el("th", { attrs: { scope: "col" } }, "Name"), ...calcs.map(({ label }) => el("th", { class: "number", attrs: { scope: "col" } }, label)));
   const rows = items.map((item, index) =>
     el("tr", { class: item.hidden ? "off" : "" }, el("td", {}, swatch(item, index, events)), ...calcs.map(({ calc }) =>
-      el("td", { class: "number" }, display(item.options, calc(item.values)).text))));
+      el("td", { class: "number" }, displayText(item.options, calc(item.values))))));
   return el("table", { class: "legend-table" }, el("thead", {}, head), el("tbody", {}, ...rows));
 }
 

@@ -49,7 +49,7 @@ export class StatView implements PanelView {
     const nothing = emptyText(this.panel);
     if (items.length === 0 && nothing === undefined) return false;
     this.#root.replaceChildren(...items.map((item) => this.#tile(item, items.length > 1)));
-    if (items.length === 0) this.#root.append(el("div", { class: "stat-tile empty" }, el("div", { class: "stat-value" }, nothing!)));
+    if (items.length === 0) this.#root.append(el("div", { class: "stat-tile empty" }, el("div", { class: "stat-value", style: { "--chars": String(nothing!.length) } }, nothing!)));
     return true;
   }
 
@@ -78,13 +78,13 @@ export class StatView implements PanelView {
   }
 
   #value(item: ReducedItem, ink: string): HTMLElement {
-    const number = /^(-?[\d.,]+)(\s*)(\D.*)$/s.exec(item.shown.text);
-    const text = number ? [number[1]!, el("span", { class: "stat-unit" }, `${number[2]}${number[3]}`)] : [item.shown.text];
+    const { text, suffix } = item.shown;
+    const parts = [text, suffix && el("span", { class: "stat-unit" }, suffix)];
     const link = linksOf(item.options)[0];
-    const scope = { ...this.ctx.linkScope(), labels: item.series.labels, name: item.name, value: { raw: String(item.value), text: item.shown.text } };
+    const scope = { ...this.ctx.linkScope(), labels: item.series.labels, name: item.name, value: { raw: String(item.value), text: text + suffix } };
     const href = link && pageAddress(linkText(link.url!, scope, "url"));
-    const inner = href ? [el("a", { class: "stat-link", attrs: { href } }, ...text)] : text;
-    return el("div", { class: "stat-value", style: { color: ink }, data: { value: String(item.value) } }, ...inner);
+    const inner = href ? [el("a", { class: "stat-link", attrs: { href } }, ...parts)] : parts;
+    return el("div", { class: "stat-value", style: { color: ink, "--chars": String(text.length + suffix.length / 2) }, data: { value: String(item.value) } }, ...inner);
   }
 }
 

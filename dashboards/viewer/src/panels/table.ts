@@ -94,7 +94,7 @@ export class TableView implements PanelView {
     if (colored && type === "color-text") style.color = ink;
     if (colored && type === "color-background") style.background = fade(ink, shown.cell.mode === "basic" ? 0.4 : 0.28);
     const content: Child = this.#link(shown, value, text, fields) ?? text;
-    if (type === "gauge" && typeof value === "number") return el("td", { class: alignment(shown) }, gauge(shown, value, ink), content);
+    if (type === "gauge" && typeof value === "number") return el("td", { class: alignment(shown) }, gauge(shown, value, ink), el("span", { class: "cell-number" }, content));
     return el("td", { class: alignment(shown), style, title: text.length > 24 ? text : undefined }, content);
   }
 
@@ -135,7 +135,8 @@ function cellDisplay({ column, options }: Shown, value: Cell): { text: string; c
   }
   if (column.type === "string") return { text: options.noValue ?? "" };
   if (column.type === "time" && !options.unit) return { text: value === null ? "" : formatDateTime(value) };
-  return display(options, value);
+  const { text, suffix, color } = display(options, value);
+  return { text: text + suffix, color };
 }
 
 function gauge({ options, largest }: Shown, value: number, ink: string | undefined): HTMLElement {

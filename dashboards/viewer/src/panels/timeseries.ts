@@ -3,7 +3,7 @@
 import uPlot from "uplot";
 import type { Context } from "../context.ts";
 import { el, type Child } from "../dom.ts";
-import { display } from "../fields.ts";
+import { displayText } from "../fields.ts";
 import type { PanelJSON } from "../model.ts";
 import type { PanelData } from "../panelquery.ts";
 import { showTooltip } from "../popover.ts";
@@ -152,5 +152,5 @@ function tooltipRow(line: Line, value: number | null, nearest: boolean): HTMLEle
   return el("div", { class: nearest ? "tooltip-row nearest" : "tooltip-row" },
     el("span", { class: "swatch", style: { background: line.color } }),
     el("span", { class: "tooltip-name" }, line.name),
-    el("span", { class: "tooltip-value" }, display(line.options, value).text));
+    el("span", { class: "tooltip-value" }, displayText(line.options, value)));
 }
