@@ -16,8 +16,8 @@ export CGO_ENABLED := 0
 DIST  := dist
 TOOLS := .cache/tools
 VIEWER := dashboards/viewer
-GO_FILES = $(shell git ls-files --cached --others --exclude-standard -- '*.go' go.mod go.sum)
-VIEWER_FILES = $(shell git ls-files --cached --others --exclude-standard -- $(VIEWER) ':!$(VIEWER)/dist' ':!*.go' ':!*.md')
+GO_FILES = $(wildcard $(shell git ls-files --cached --others --exclude-standard -- '*.go' go.mod go.sum))
+VIEWER_FILES = $(wildcard $(shell git ls-files --cached --others --exclude-standard -- $(VIEWER) ':!$(VIEWER)/dist' ':!*.go' ':!*.md'))
 
 # How long `make run` runs (60s, 5m); empty: until Ctrl-C.
 DURATION ?=

@@ -153,10 +153,16 @@ func startBrowser(t *testing.T) (ctx context.Context, problems func() []string) 
 	opts := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
-	allocCtx, stopBrowser := chromedp.NewExecAllocator(t.Context(), opts...)
-	t.Cleanup(stopBrowser)
-	ctx, stop := chromedp.NewContext(allocCtx)
-	t.Cleanup(stop)
+	// Not t.Context(): it ends before the clean-up, and a browser that is killed writes on while its profile is removed.
+	allocator, stopBrowser := chromedp.NewExecAllocator(context.Background(), opts...)
+	ctx, stop := chromedp.NewContext(allocator)
+	t.Cleanup(func() {
+		if err := chromedp.Cancel(ctx); err != nil {
+			t.Errorf("close the browser: %v", err)
+		}
+		stop()
+		stopBrowser()
+	})
 	found := make(chan string, 1000)
 	chromedp.ListenTarget(ctx, func(ev any) {
 		text := ""
