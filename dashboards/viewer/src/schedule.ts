@@ -3,7 +3,7 @@
 
 export class Schedule {
   #interval = 0;
-  #timer: number | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #last = Date.now();
   #running = false;
   readonly #visible = (): void => {
@@ -33,7 +33,7 @@ export class Schedule {
 
   #plan(): void {
     clearTimeout(this.#timer);
-    if (this.#interval > 0) this.#timer = window.setTimeout(() => void this.#tick(), Math.max(0, this.#last + this.#interval - Date.now()));
+    if (this.#interval > 0) this.#timer = setTimeout(() => void this.#tick(), Math.max(0, this.#last + this.#interval - Date.now()));
   }
 
   async #tick(): Promise<void> {
