@@ -137,6 +137,8 @@ func (g gatewaySheet) clientErrors() model.Panel {
 
 // routes is the table from which one goes on to a single route.
 func (g gatewaySheet) routes() model.Panel {
+	// Requests that matched no route have no name to show or to click on; "Rejected" counts them.
+	g.requests = g.scope.Histogram(telemetry.HTTPServerRequestDuration, query.In(keyRoute, varRoute), query.Present(keyRoute))
 	narrow := &model.DataLink{UID: uidGateway, Title: "Show this route alone",
 		Variables: []string{model.DatasourceVariable, query.LabelJob, query.LabelInstance},
 		Set:       map[string]string{varRoute: "Route"}}
