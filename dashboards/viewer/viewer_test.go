@@ -295,7 +295,9 @@ func drawsTwenty(t *testing.T, s *site, b *browser) {
 		t.Errorf("%d panels, want 20", len(states))
 	}
 	ready := time.Duration(eval[float64](t, b, `performance.getEntriesByName("ready")[0].startTime`) * float64(time.Millisecond))
-	t.Logf("20 panels drawn %s after the navigation began", ready.Round(time.Millisecond))
+	// A change of theme draws all panels again from the data at hand: the page's own share, without the store's.
+	redraw := eval[float64](t, b, `(() => { const start = performance.now(); document.querySelector('[aria-label^="Switch to"]').click(); return performance.now() - start })()`)
+	t.Logf("20 panels drawn %s after the navigation began; drawn again in %.0f ms", ready.Round(time.Millisecond), redraw)
 	// The goal is a second on a quiet machine; this bound only tells a page that hangs from one that draws.
 	if ready > 15*time.Second {
 		t.Errorf("20 panels took %s", ready)
