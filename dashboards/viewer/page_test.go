@@ -10,25 +10,20 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/page"
-	cdpruntime "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
 	"github.com/tailgate-otel/tailgate/dashboards/viewer"
+	"github.com/tailgate-otel/tailgate/internal/testkit/chrome"
 )
 
 const (
-	chromium = "/usr/bin/chromium"
 	// The policy under which the store extension serves the page.
 	contentSecurityPolicy = "default-src 'self'; style-src 'self' 'unsafe-inline'"
 	traceURL              = "http://tempo.example/trace/{trace_id}"
-	patience              = 45 * time.Second
 )
 
 // site serves the page, its dashboards and the store as the store extension does, and remembers the API's requests.
@@ -122,159 +117,38 @@ func fixture(t *testing.T, uid string) []byte {
 	return body
 }
 
-// startChromium starts one browser for all tests, because starting takes longer than most of them.
+// startChromium starts the browser for a page that must have been built.
 func startChromium(t *testing.T) context.Context {
 	t.Helper()
-	if _, err := os.Stat(chromium); err != nil {
-		t.Fatalf("%s is missing: apt-get install --no-install-recommends chromium", chromium)
-	}
 	if !viewer.Built() {
 		t.Fatal("the bundle is missing: run make viewer (npm ci && npm run build in dashboards/viewer)")
 	}
-	options := []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(chromium), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1440, 900), chromedp.NoSandbox,
-	}
-	for _, name := range []string{
-		"headless", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-		"disable-component-update", "disable-sync", "disable-default-apps", "disable-extensions", "hide-scrollbars",
-	} {
-		options = append(options, chromedp.Flag(name, true))
-	}
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, closeBrowser := chromedp.NewContext(allocator)
-	t.Cleanup(func() {
-		// A browser that is asked to close has written its profile when Cancel returns; a killed one writes on while the
-		// directory is removed.
-		if err := chromedp.Cancel(ctx); err != nil {
-			t.Errorf("close the browser: %v", err)
-		}
-		closeBrowser()
-		stop()
-	})
-	if err := chromedp.Run(ctx); err != nil {
-		t.Fatalf("start %s: %v", chromium, err)
-	}
-	return ctx
+	return chrome.Start(t)
 }
 
-// browser is one tab that keeps what its console said.
-type browser struct {
-	ctx context.Context
-
-	mu       sync.Mutex // guards problems
-	problems []string
-}
+// browser is a tab with the viewer's page in it.
+type browser struct{ *chrome.Tab }
 
 func openTab(t *testing.T, chromium context.Context) *browser {
 	t.Helper()
-	tab, closeTab := chromedp.NewContext(chromium)
-	ctx, cancel := context.WithTimeout(tab, patience)
-	t.Cleanup(func() {
-		cancel()
-		closeTab()
-	})
-	b := &browser{ctx: ctx}
-	chromedp.ListenTarget(tab, b.listen)
-	// A tab in the background gets no frames, and so no input.
-	b.run(t, page.BringToFront(), chromedp.EmulateViewport(1440, 900))
-	return b
-}
-
-func (b *browser) listen(event any) {
-	problem := ""
-	switch e := event.(type) {
-	case *cdpruntime.EventExceptionThrown:
-		problem = e.ExceptionDetails.Error()
-	case *cdpruntime.EventConsoleAPICalled:
-		if e.Type == cdpruntime.APITypeError || e.Type == cdpruntime.APITypeWarning {
-			problem = fmt.Sprintf("console.%s: %s", e.Type, consoleText(e.Args))
-		}
-	case *log.EventEntryAdded:
-		if e.Entry.Level == log.LevelError || e.Entry.Level == log.LevelWarning {
-			problem = fmt.Sprintf("%s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL)
-		}
-	}
-	if problem != "" {
-		b.mu.Lock()
-		b.problems = append(b.problems, problem)
-		b.mu.Unlock()
-	}
-}
-
-func consoleText(args []*cdpruntime.RemoteObject) string {
-	parts := make([]string, 0, len(args))
-	for _, arg := range args {
-		parts = append(parts, arg.Description+string(arg.Value))
-	}
-	return strings.Join(parts, " ")
-}
-
-// complaints returns what the console said since the last call.
-func (b *browser) complaints() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	taken := b.problems
-	b.problems = nil
-	return taken
-}
-
-func (b *browser) run(t *testing.T, actions ...chromedp.Action) {
-	t.Helper()
-	if err := chromedp.Run(b.ctx, actions...); err != nil {
-		t.Fatalf("browser: %v; console: %q; panels: %v", err, b.complaints(), b.states())
-	}
+	return &browser{chrome.OpenTab(t, chromium)}
 }
 
 // open loads an address and waits until every panel has settled.
 func (b *browser) open(t *testing.T, url string) {
 	t.Helper()
-	b.run(t, chromedp.Navigate(url), chromedp.WaitReady(`body[data-ready="true"]`))
+	b.Run(t, chromedp.Navigate(url), chromedp.WaitReady(`body[data-ready="true"]`))
 }
 
 // settled waits for the n-th refresh of the dashboard to end.
 func (b *browser) settled(t *testing.T, n int) {
 	t.Helper()
-	b.run(t, chromedp.WaitReady(fmt.Sprintf(`body[data-refreshes="%d"]`, n)))
+	b.Run(t, chromedp.WaitReady(fmt.Sprintf(`body[data-refreshes="%d"]`, n)))
 }
 
 func panelTitled(title string) string { return fmt.Sprintf(`.panel[data-panel-title=%q]`, title) }
 
-func (b *browser) states() map[string]string {
-	states := map[string]string{}
-	const script = `Object.fromEntries([...document.querySelectorAll(".panel")].map((p) => [p.dataset.panelTitle, p.dataset.state]))`
-	// A closed browser has no panels; the caller's own error then says more.
-	_ = chromedp.Run(b.ctx, chromedp.Evaluate(script, &states))
-	return states
-}
-
 func eval[T any](t *testing.T, b *browser, script string) T {
 	t.Helper()
-	var value T
-	b.run(t, chromedp.Evaluate(script, &value))
-	return value
-}
-
-// screenshot keeps a picture of the whole page where TAILGATE_SCREENSHOTS says.
-func (b *browser) screenshot(t *testing.T, name string) {
-	t.Helper()
-	var width, height int64
-	b.run(t, chromedp.Evaluate("innerWidth", &width), chromedp.Evaluate("document.documentElement.scrollHeight", &height))
-	// As tall as the page, so that what is fixed to the window spans the picture.
-	b.run(t, chromedp.EmulateViewport(width, height))
-	b.windowShot(t, name)
-	b.run(t, chromedp.EmulateViewport(width, 900))
-}
-
-// windowShot keeps a picture of what the window shows: a change of its size would close what floats over the page.
-func (b *browser) windowShot(t *testing.T, name string) {
-	t.Helper()
-	dir := os.Getenv("TAILGATE_SCREENSHOTS")
-	if dir == "" {
-		return
-	}
-	var png []byte
-	b.run(t, chromedp.CaptureScreenshot(&png))
-	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	return chrome.Eval[T](t, b.Tab, script)
 }

@@ -38,12 +38,12 @@ func TestPage(t *testing.T) {
 
 func drawsEverything(t *testing.T, s *site, b *browser) {
 	b.open(t, s.url+"/ui/?d=everything&theme=dark")
-	for title, state := range b.states() {
+	for title, state := range b.States() {
 		if state != "ok" {
 			t.Errorf("panel %q is %s", title, state)
 		}
 	}
-	b.screenshot(t, "dark")
+	b.Screenshot(t, "dark")
 	// "applied" is a mapped value, 6 of 6 endpoints were stored, the joined table is sorted by its transformation.
 	texts := map[string]string{
 		panelTitled("Configuration") + " .stat-value":                      "applied",
@@ -65,11 +65,11 @@ func drawsEverything(t *testing.T, s *site, b *browser) {
 		t.Errorf("%d exemplars on the duration panel", n)
 	}
 	assertPainted(t, b)
-	b.run(t, chromedp.Click(`[aria-label="Switch to the light theme"]`))
+	b.Run(t, chromedp.Click(`[aria-label="Switch to the light theme"]`))
 	if theme := eval[string](t, b, `document.documentElement.dataset.theme`); theme != "light" {
 		t.Errorf("the theme is %q after the switch", theme)
 	}
-	b.screenshot(t, "light")
+	b.Screenshot(t, "light")
 	quiet(t, b)
 }
 
@@ -94,7 +94,7 @@ func assertPainted(t *testing.T, b *browser) {
 
 func quiet(t *testing.T, b *browser) {
 	t.Helper()
-	for _, complaint := range b.complaints() {
+	for _, complaint := range b.Complaints() {
 		t.Errorf("console: %s", complaint)
 	}
 }
@@ -109,7 +109,7 @@ func saysWhatIsWrong(t *testing.T, s *site, b *browser) {
 		"Nothing is fine": {"ok", ""},
 		"HTML":            {"error", "HTML text is not drawn here"},
 	} {
-		if state := b.states()[title]; state != want.state {
+		if state := b.States()[title]; state != want.state {
 			t.Errorf("panel %q is %q, want %q", title, state, want.state)
 		}
 		text := eval[string](t, b, fmt.Sprintf(`document.querySelector(%q).innerText`, panelTitled(title)+" .panel-message"))
@@ -120,9 +120,9 @@ func saysWhatIsWrong(t *testing.T, s *site, b *browser) {
 	if n := eval[int](t, b, `document.querySelectorAll(".panel-nodata").length`); n != 2 {
 		t.Errorf("%d elements of class panel-nodata, want 2", n)
 	}
-	b.screenshot(t, "broken")
+	b.Screenshot(t, "broken")
 	// The browser itself reports the store's 400; nothing else may be on the console.
-	complaints := b.complaints()
+	complaints := b.Complaints()
 	if len(complaints) != 1 || !strings.Contains(complaints[0], "400") {
 		t.Errorf("console: %q, want the one refused query", complaints)
 	}
@@ -135,13 +135,13 @@ func saysWhatIsWrong(t *testing.T, s *site, b *browser) {
 func asksAgain(t *testing.T, s *site, b *browser) {
 	b.open(t, s.url+"/ui/?d=everything&theme=dark")
 	s.take()
-	b.run(t,
+	b.Run(t,
 		chromedp.Click(`[aria-label="Route: All"]`),
 		chromedp.SendKeys(".select-search", "checkout"),
 		chromedp.Click(`.option[data-value="/api/checkout"]`),
 	)
-	b.windowShot(t, "variable")
-	b.run(t, chromedp.KeyEvent(kb.Escape))
+	b.WindowShot(t, "variable")
+	b.Run(t, chromedp.KeyEvent(kb.Escape))
 	b.settled(t, 2)
 	found := 0
 	for _, r := range s.take() {
@@ -163,7 +163,7 @@ func asksAgain(t *testing.T, s *site, b *browser) {
 	if len(legend) != 1 || legend[0] != "/api/checkout" {
 		t.Errorf("the legend shows %q", legend)
 	}
-	b.run(t, chromedp.NavigateBack(), chromedp.WaitReady(`[aria-label="Route: All"]`))
+	b.Run(t, chromedp.NavigateBack(), chromedp.WaitReady(`[aria-label="Route: All"]`))
 	quiet(t, b)
 }
 
@@ -188,7 +188,7 @@ func asksOnce(t *testing.T, s *site, b *browser) {
 	if s.busiest > 6 {
 		t.Errorf("%d requests were in flight at once, want at most 6", s.busiest)
 	}
-	b.run(t, chromedp.Click(`.section[data-section="Endpoints"] .row-toggle`), chromedp.WaitReady(panelTitled("Healthy endpoints")+`[data-state="ok"]`))
+	b.Run(t, chromedp.Click(`.section[data-section="Endpoints"] .row-toggle`), chromedp.WaitReady(panelTitled("Healthy endpoints")+`[data-state="ok"]`))
 	if opened := s.take(); len(opened) != 1 {
 		t.Errorf("opening a row of one panel asked %d times: %v", len(opened), opened)
 	}
@@ -201,7 +201,7 @@ func zooms(t *testing.T, s *site, b *browser) {
 	over := eval[box](t, b, fmt.Sprintf(`document.querySelector(%q).getBoundingClientRect().toJSON()`, panelTitled("Requests by route")+" .u-over"))
 	y := over.Y + over.Height/2
 	from, to := over.X+over.Width*0.25, over.X+over.Width*0.75
-	b.run(t,
+	b.Run(t,
 		chromedp.MouseEvent(input.MouseMoved, from, y),
 		chromedp.MouseEvent(input.MousePressed, from, y, chromedp.ButtonLeft, chromedp.ClickCount(1)),
 		chromedp.MouseEvent(input.MouseMoved, (from+to)/2, y, chromedp.ButtonLeft),
@@ -213,13 +213,13 @@ func zooms(t *testing.T, s *site, b *browser) {
 	if span < 14 || span > 16 {
 		t.Errorf("dragging over half of 30 minutes left %.1f minutes", span)
 	}
-	b.run(t, chromedp.MouseEvent(input.MouseMoved, from, y))
+	b.Run(t, chromedp.MouseEvent(input.MouseMoved, from, y))
 	tooltip := eval[string](t, b, `document.querySelector(".tooltip")?.innerText ?? ""`)
 	if !strings.Contains(tooltip, "/api/products/{id}") || !strings.Contains(tooltip, "req/s") {
 		t.Errorf("the tooltip says %q", tooltip)
 	}
-	b.windowShot(t, "tooltip")
-	b.run(t, chromedp.Click(`[aria-label="Zoom out"]`))
+	b.WindowShot(t, "tooltip")
+	b.Run(t, chromedp.Click(`[aria-label="Zoom out"]`))
 	b.settled(t, 3)
 	quiet(t, b)
 }
@@ -227,7 +227,7 @@ func zooms(t *testing.T, s *site, b *browser) {
 func followsExemplar(t *testing.T, s *site, b *browser) {
 	b.open(t, s.url+"/ui/?d=everything&theme=dark")
 	exemplar := panelTitled("Duration") + " .exemplar"
-	b.run(t, chromedp.ScrollIntoView(panelTitled("Duration")), chromedp.Focus(exemplar), chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.Enter))
+	b.Run(t, chromedp.ScrollIntoView(panelTitled("Duration")), chromedp.Focus(exemplar), chromedp.KeyEvent(kb.ArrowRight), chromedp.KeyEvent(kb.Enter))
 	id := eval[string](t, b, `document.activeElement.dataset.traceId`)
 	if !strings.HasPrefix(id, "4bf92f3577b34da6a3ce929d0000") {
 		t.Errorf("the exemplar's trace is %q", id)
@@ -236,13 +236,13 @@ func followsExemplar(t *testing.T, s *site, b *browser) {
 	if want := strings.ReplaceAll(traceURL, "{trace_id}", id); href != want {
 		t.Errorf("the exemplar leads to %q, want %q", href, want)
 	}
-	b.windowShot(t, "exemplar")
+	b.WindowShot(t, "exemplar")
 	quiet(t, b)
 }
 
 func followsTableLink(t *testing.T, s *site, b *browser) {
 	b.open(t, s.url+"/ui/?d=everything&theme=dark&from=now-20m&to=now")
-	b.run(t, chromedp.Click(panelTitled("Routes")+` td a[title="Show this route alone"]`))
+	b.Run(t, chromedp.Click(panelTitled("Routes")+` td a[title="Show this route alone"]`))
 	b.settled(t, 2)
 	address, err := url.Parse(eval[string](t, b, "location.href"))
 	if err != nil {
@@ -262,11 +262,11 @@ func isolatesSeries(t *testing.T, s *site, b *browser) {
 	b.open(t, s.url+"/ui/?d=everything&theme=dark")
 	legend := panelTitled("Requests by route") + " .legend-name"
 	off := fmt.Sprintf(`document.querySelectorAll(%q).length`, panelTitled("Requests by route")+" tr.off")
-	b.run(t, chromedp.Click(legend))
+	b.Run(t, chromedp.Click(legend))
 	if n := eval[int](t, b, off); n != 3 {
 		t.Errorf("%d of 4 series are off after a click on one", n)
 	}
-	b.run(t, chromedp.Click(legend))
+	b.Run(t, chromedp.Click(legend))
 	if n := eval[int](t, b, off); n != 0 {
 		t.Errorf("%d series are off after a second click", n)
 	}
@@ -274,18 +274,18 @@ func isolatesSeries(t *testing.T, s *site, b *browser) {
 }
 
 func fitsNarrowWindow(t *testing.T, s *site, b *browser) {
-	b.run(t, chromedp.EmulateViewport(420, 860))
+	b.Run(t, chromedp.EmulateViewport(420, 860))
 	b.open(t, s.url+"/ui/?d=everything&theme=light")
 	if width := eval[int](t, b, "document.documentElement.scrollWidth"); width > 420 {
 		t.Errorf("the page is %d px wide in a window of 420", width)
 	}
-	b.screenshot(t, "narrow")
+	b.Screenshot(t, "narrow")
 	quiet(t, b)
 }
 
 func drawsTwenty(t *testing.T, s *site, b *browser) {
 	b.open(t, s.url+"/ui/?d=many&theme=dark")
-	states := b.states()
+	states := b.States()
 	for title, state := range states {
 		if state != "ok" {
 			t.Errorf("panel %q is %s", title, state)
