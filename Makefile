@@ -80,6 +80,11 @@ generate: need-go $(TOOLS)/builder $(TOOLS)/mdatagen ## Regenerate main of the c
 	@go run ./telemetry/cmd/telemetrydoc docs/telemetry.md
 	@go run ./dashboards/cmd/dashctl gen
 
+.PHONY: stock-build
+stock-build: need-go $(TOOLS)/builder $(VIEWER)/dist/app.js ## Build the collector in _build/ with the builder's stock flow, as one does who adds components to builder-config.yaml
+	@GOFLAGS=-buildvcs=false $(TOOLS)/builder --config builder-config.yaml
+	@_build/tailgate validate --config config/quickstart.yaml
+
 .PHONY: viewer
 viewer: $(VIEWER)/dist/app.js ## Build the viewer's page
 
