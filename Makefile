@@ -113,7 +113,7 @@ $(DIST)/stack:   PKG := ./demo/cmd/stack
 $(DIST)/dashctl: PKG := ./dashboards/cmd/dashctl
 $(DIST)/gateway $(DIST)/demo $(DIST)/stack $(DIST)/dashctl: $(GO_FILES) | need-go
 	$(call say,'$(notdir $@)')
-	@go build -ldflags '-s -w' -o $@ $(PKG)
+	@go build -ldflags '-s -w -X main.version=$(VERSION)' -o $@ $(PKG)
 
 # ---- viewer ----
 
