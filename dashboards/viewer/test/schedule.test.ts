@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { mock, test } from "node:test";
+import { test } from "node:test";
 import { Schedule } from "../src/schedule.ts";
+import { Clock } from "./clock.ts";
 
 // A document with just what a schedule looks at.
 function fakeDocument(): { hidden: boolean; show(): void } {
@@ -15,37 +16,31 @@ function fakeDocument(): { hidden: boolean; show(): void } {
   return page;
 }
 
-// Promises settle between two ticks of the mocked clock.
-async function advance(ms: number): Promise<void> {
-  mock.timers.tick(ms);
-  for (let i = 0; i < 5; i++) await Promise.resolve();
-}
-
 test("a schedule refreshes while the page is seen, waits while it is not, and catches up", async () => {
-  mock.timers.enable({ apis: ["setTimeout", "Date"], now: 0 });
+  const clock = new Clock().install();
   const page = fakeDocument();
   const at: number[] = [];
   const schedule = new Schedule(async () => { at.push(Date.now()); });
   schedule.every(1000);
-  for (let i = 0; i < 3; i++) await advance(1000);
+  for (let i = 0; i < 3; i++) await clock.advance(1000);
   assert.deepEqual(at, [1000, 2000, 3000]);
   page.hidden = true;
-  for (let i = 0; i < 5; i++) await advance(1000);
+  for (let i = 0; i < 5; i++) await clock.advance(1000);
   assert.equal(at.length, 3, "refreshed unseen");
   page.show();
-  await advance(0);
+  await clock.advance(0);
   assert.deepEqual(at.slice(3), [8000], "did not catch up");
-  await advance(1000);
+  await clock.advance(1000);
   assert.deepEqual(at.slice(4), [9000]);
   schedule.every(0);
-  await advance(10_000);
+  await clock.advance(10_000);
   assert.equal(at.length, 5, "refreshed though off");
   schedule.stop();
-  mock.timers.reset();
+  clock.restore();
 });
 
 test("a slow refresh is not overtaken by the next", async () => {
-  mock.timers.enable({ apis: ["setTimeout", "Date"], now: 0 });
+  const clock = new Clock().install();
   fakeDocument();
   let running = 0;
   let most = 0;
@@ -55,14 +50,14 @@ test("a slow refresh is not overtaken by the next", async () => {
     release.push(() => { running--; resolve(); });
   }));
   schedule.every(1000);
-  for (let i = 0; i < 4; i++) await advance(1000);
+  for (let i = 0; i < 4; i++) await clock.advance(1000);
   assert.equal(release.length, 1);
   release.pop()!();
-  await advance(0);
-  await advance(1000);
+  await clock.advance(0);
+  await clock.advance(1000);
   assert.equal(most, 1);
   assert.equal(release.length, 1, "the next one came");
   schedule.stop();
   release.pop()!();
-  mock.timers.reset();
+  clock.restore();
 });
