@@ -139,22 +139,20 @@ func (s *stack) spans(t *testing.T) spans {
 	}
 }
 
-// balance waits until everything is decided and demands that no span is unaccounted for.
+// balance waits until everything is decided and demands that no span is unaccounted for, and that span metrics, which
+// count before sampling and flush on their own beat, have counted each one.
 func balance(t *testing.T, s *stack, _ *traffic) {
 	eventually(t, exported, func() error {
-		b := s.spans(t)
+		b, counted := s.spans(t), s.scalar(t, `sum(traces_span_metrics_calls_total)`)
 		if b.in == 0 || b.heldTraces != 0 || b.in != b.kept+b.dropped || b.written != b.kept {
 			return fmt.Errorf("not balanced: %+v", b)
 		}
+		if counted != b.in {
+			return fmt.Errorf("span metrics counted %v spans, %v came in", counted, b.in)
+		}
+		t.Logf("%.0f spans in = %.0f kept + %.0f dropped", b.in, b.kept, b.dropped)
 		return nil
 	})
-	b := s.spans(t)
-	// Span metrics count before sampling: every span, kept or not.
-	counted := s.scalar(t, `sum(traces_span_metrics_calls_total)`)
-	if counted != b.in {
-		t.Errorf("span metrics counted %v spans, %v came in", counted, b.in)
-	}
-	t.Logf("%.0f spans in = %.0f kept + %.0f dropped", b.in, b.kept, b.dropped)
 }
 
 // malformedOTLP checks the answers that the OTLP specification asks for, and that each is on a metric.
