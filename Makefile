@@ -12,6 +12,8 @@ VERSION  := $(shell sed -n 's/^  version: //p' builder-config.yaml)
 export GOFLAGS := -trimpath -buildvcs=false -tags=$(TAGS)
 # Static binaries, also where a C compiler is installed. Only the race detector needs cgo.
 export CGO_ENABLED := 0
+# The linter's cache remembers file paths: shared between two checkouts it reports findings in files that are not there.
+export GOLANGCI_LINT_CACHE := $(CURDIR)/.cache/golangci-lint
 
 DIST  := dist
 TOOLS := .cache/tools
