@@ -1,0 +1,132 @@
+package tracelog
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Trace is one trace of a View, to be turned back into OTLP.
+type Trace struct {
+	ID   [16]byte
+	Head Pos // its newest record
+}
+
+// Positions appends the places of the trace's records, oldest first. A chain that leads to a segment that is gone ends
+// there, with an error.
+func (v View) Positions(dst []Pos, t Trace) ([]Pos, error) {
+	start := len(dst)
+	var err error
+	for pos := t.Head; pos != 0; {
+		var h spanHead
+		if _, h, err = v.head(pos); err != nil {
+			break
+		}
+		if h.prev >= pos {
+			err = fmt.Errorf("%w: %s follows itself", ErrCorrupt, pos)
+			break
+		}
+		dst = append(dst, pos)
+		pos = h.prev
+	}
+	slices.Reverse(dst[start:])
+	return dst, err
+}
+
+// ErrGone is returned for a record whose segment was reclaimed.
+var ErrGone = fmt.Errorf("segment reclaimed")
+
+func (v View) head(pos Pos) (reader, spanHead, error) {
+	s := v.segment(pos.Seq())
+	if s == nil {
+		return reader{}, spanHead{}, fmt.Errorf("%w: %s", ErrGone, pos)
+	}
+	r, err := record(s.mem, pos.off(), spanRecord)
+	if err != nil {
+		return reader{}, spanHead{}, err
+	}
+	h := r.spanHead(pos)
+	if r.bad {
+		return r, h, fmt.Errorf("%w: %s", ErrCorrupt, pos)
+	}
+	return r, h, nil
+}
+
+// AppendOTLP appends the spans at positions (of one trace, oldest first) as the ResourceSpans fields of a TracesData
+// message; several traces may follow each other in one message. Spans that came one after the other with the same
+// resource and scope share them. Spans that cannot be read are left out and counted.
+func (v View) AppendOTLP(dst []byte, id [16]byte, positions []Pos) (out []byte, unreadable int) {
+	w := writer{dst: dst}
+	for _, pos := range positions {
+		r, h, err := v.head(pos)
+		if err == nil {
+			err = w.owners(r.mem, pos.Seq(), h.scope)
+		}
+		if err != nil {
+			unreadable++
+			continue
+		}
+		before := len(w.dst)
+		w.dst = r.span(w.dst, h, id)
+		if r.bad {
+			w.dst = w.dst[:before]
+			unreadable++
+		}
+	}
+	w.closeResource()
+	return w.dst, unreadable
+}
+
+// writer keeps the ResourceSpans and ScopeSpans that are being written open for the next span.
+type writer struct {
+	dst             []byte
+	seq             uint32
+	resource, scope int // offsets of their records; 0: none open
+	resourceStart   int
+	scopeStart      int
+}
+
+// owners makes the scope at off, and its resource, the open ones.
+func (w *writer) owners(mem []byte, seq uint32, off uint64) error {
+	if w.scope != 0 && w.seq == seq && uint64(w.scope) == off {
+		return nil
+	}
+	if off >= uint64(len(mem)) {
+		return fmt.Errorf("%w: scope at %d", ErrCorrupt, off)
+	}
+	resource, err := scopeResource(mem, int(off))
+	if err != nil {
+		return err
+	}
+	if w.resource == 0 || w.seq != seq || w.resource != resource {
+		w.closeResource()
+		mark := len(w.dst)
+		w.dst, w.resourceStart = begin(w.dst, tagResourceSpans)
+		if w.dst, err = appendResource(w.dst, mem, resource); err != nil {
+			w.dst = w.dst[:mark]
+			return err
+		}
+		w.resource, w.seq = resource, seq
+	}
+	w.closeScope()
+	mark := len(w.dst)
+	w.dst, w.scopeStart = begin(w.dst, tagRSScope)
+	if w.dst, err = appendScope(w.dst, mem, int(off)); err != nil {
+		w.dst = w.dst[:mark]
+		return err
+	}
+	w.scope = int(off)
+	return nil
+}
+
+func (w *writer) closeScope() {
+	if w.scope != 0 {
+		w.dst, w.scope = end(w.dst, w.scopeStart), 0
+	}
+}
+
+func (w *writer) closeResource() {
+	w.closeScope()
+	if w.resource != 0 {
+		w.dst, w.resource = end(w.dst, w.resourceStart), 0
+	}
+}
