@@ -1,0 +1,171 @@
+package otlpwire_test
+
+import (
+	"fmt"
+	"testing"
+
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/tailgate-otel/tailgate/internal/otlpwire"
+)
+
+// facts is what a tail sampler takes from every span; tally sums it so that nothing is optimised away.
+type facts struct {
+	spans, errors, hits int
+	ids                 byte
+	duration            uint64
+}
+
+func (f *facts) tally(req otlpwire.Request) {
+	var s otlpwire.Span
+	for rs := req.ResourceSpans(); rs.Next(); {
+		for ss := rs.Scopes(); ss.Next(); {
+			for it := ss.Spans(); it.Next(); {
+				s.Decode(it.Raw)
+				f.spans++
+				f.ids ^= s.TraceID[3] ^ s.SpanID[1] ^ s.ParentID[2]
+				f.duration += s.End - s.Start
+				if s.Status == 2 {
+					f.errors++
+				}
+				for a := s.Attributes(); a.Next(); {
+					if string(a.Key) == "http.response.status_code" && a.Value.Int() >= 200 {
+						f.hits++
+					}
+				}
+			}
+		}
+	}
+}
+
+// BenchmarkRead compares a full check, a read of every span's facts with a walk over its attributes, and both, with
+// pdata's decoding of the same bytes. ratio is to pdata's time in the same run of the machine, from BenchmarkPdata.
+func BenchmarkRead(b *testing.B) {
+	for _, order := range []string{"descending", "ascending"} {
+		body := marshal(b, ordinary(4, 256))
+		if order == "ascending" {
+			body = ascending(body)
+		}
+		req, err := otlpwire.Parse(body, otlpwire.DefaultLimits)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run("order="+order+"/check", func(b *testing.B) {
+			measure(b, func() {
+				if _, err := otlpwire.Parse(body, otlpwire.DefaultLimits); err != nil {
+					b.Fatal(err)
+				}
+			})
+		})
+		b.Run("order="+order+"/facts", func(b *testing.B) {
+			var f facts
+			measure(b, func() { f.tally(req) })
+		})
+		b.Run("order="+order+"/both", func(b *testing.B) {
+			var f facts
+			measure(b, func() {
+				req, err := otlpwire.Parse(body, otlpwire.DefaultLimits)
+				if err != nil {
+					b.Fatal(err)
+				}
+				f.tally(req)
+			})
+		})
+	}
+}
+
+// BenchmarkPdata is what BenchmarkRead is compared with: decoding alone, no reading.
+func BenchmarkPdata(b *testing.B) {
+	body := marshal(b, ordinary(4, 256))
+	measure(b, func() {
+		if _, err := (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(body); err != nil {
+			b.Fatal(err)
+		}
+	})
+}
+
+// BenchmarkWrite measures a request put together from the bytes of its parts, as a sampler sends what it keeps.
+func BenchmarkWrite(b *testing.B) {
+	body := marshal(b, ordinary(4, 256))
+	req, err := otlpwire.Parse(body, otlpwire.DefaultLimits)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, guess := range []int{0, 1 << 16} {
+		b.Run(fmt.Sprintf("guess=%d", guess), func(b *testing.B) {
+			var dst []byte
+			measure(b, func() { dst = assemble(dst[:0], req, guess) })
+			if len(dst) != len(body) {
+				b.Fatalf("wrote %d bytes of %d", len(dst), len(body))
+			}
+		})
+	}
+}
+
+func measure(b *testing.B, f func()) {
+	const spans = 256
+	b.ReportAllocs()
+	for b.Loop() {
+		f()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*spans), "ns/span")
+}
+
+// assemble writes req from the bytes of its parts. guess is the size of a ResourceSpans and of a ScopeSpans.
+func assemble(dst []byte, req otlpwire.Request, guess int) []byte {
+	var outer, inner otlpwire.Mark
+	for rs := req.ResourceSpans(); rs.Next(); {
+		dst, outer = otlpwire.Begin(dst, otlpwire.RequestResourceSpans, guess)
+		dst = otlpwire.AppendText(dst, otlpwire.ResourceSpansSchemaURL, rs.SchemaURL)
+		for ss := rs.Scopes(); ss.Next(); {
+			dst, inner = otlpwire.Begin(dst, otlpwire.ResourceSpansScopes, guess)
+			dst = otlpwire.AppendText(dst, otlpwire.ScopeSpansSchemaURL, ss.SchemaURL)
+			for it := ss.Spans(); it.Next(); {
+				dst = otlpwire.AppendBytes(dst, otlpwire.ScopeSpansSpans, it.Raw)
+			}
+			dst = otlpwire.AppendBytes(dst, otlpwire.ScopeSpansScope, ss.Scope)
+			dst = otlpwire.End(dst, inner)
+		}
+		dst = otlpwire.AppendBytes(dst, otlpwire.ResourceSpansResource, rs.Resource)
+		dst = otlpwire.End(dst, outer)
+	}
+	return dst
+}
+
+// messages names the fields that hold messages, by the kind of message they stand in; "attr" is a KeyValue.
+var messages = map[string]map[otlpwire.Field]string{
+	"request":        {otlpwire.RequestResourceSpans: "resource spans"},
+	"resource spans": {otlpwire.ResourceSpansResource: "resource", otlpwire.ResourceSpansScopes: "scope spans"},
+	"resource":       {otlpwire.ResourceAttributes: "attr"},
+	"scope spans":    {otlpwire.ScopeSpansScope: "scope", otlpwire.ScopeSpansSpans: "span"},
+	"scope":          {otlpwire.ScopeAttributes: "attr"},
+	"span":           {otlpwire.SpanAttributes: "attr", otlpwire.SpanEvents: "event", otlpwire.SpanLinks: "link"},
+	"event":          {otlpwire.EventAttributes: "attr"},
+	"link":           {otlpwire.LinkAttributes: "attr"},
+	"attr":           {},
+}
+
+// ascending returns the request with the fields of every message in ascending order, as SDKs send them.
+func ascending(body []byte) []byte { return reverse("request", body) }
+
+func reverse(kind string, raw []byte) []byte {
+	var runs [][]byte // one per field number, so that lists keep their order
+	last := otlpwire.Field(0)
+	for f := otlpwire.ReadFields(raw); f.Next(); {
+		field := f.Raw()
+		if inner := messages[kind][f.Field]; inner != "" {
+			field = otlpwire.AppendBytes(nil, f.Field, reverse(inner, f.Bytes))
+		}
+		if f.Field == last {
+			runs[len(runs)-1] = append(runs[len(runs)-1], field...)
+			continue
+		}
+		last = f.Field
+		runs = append(runs, append([]byte(nil), field...))
+	}
+	var out []byte
+	for i := len(runs) - 1; i >= 0; i-- {
+		out = append(out, runs[i]...)
+	}
+	return out
+}

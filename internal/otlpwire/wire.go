@@ -1,0 +1,169 @@
+package otlpwire
+
+import "encoding/binary"
+
+// uvarint reads the varint at pos of b and returns the position after it, or -1 if b ends within it or it is longer
+// than ten bytes. Bits beyond the 64th are dropped silently, as pdata does and the protobuf encoding guide allows.
+func uvarint(b []byte, pos int) (uint64, int) {
+	var v uint64
+	for shift := uint(0); shift < 64; shift += 7 {
+		if uint(pos) >= uint(len(b)) {
+			return 0, -1
+		}
+		c := b[pos]
+		pos++
+		v |= uint64(c&0x7f) << shift
+		if c < 0x80 {
+			return v, pos
+		}
+	}
+	return 0, -1
+}
+
+// tag reads the field tag at pos. A field number is 32 bits wide, and pdata cuts what is longer before it looks whether
+// the number is known, so 1<<32|1 is field 1. Numbers below 1 after the cut are refused with -1.
+func tag(b []byte, pos int) (Field, int) {
+	v, pos := uvarint(b, pos)
+	if pos < 0 || int32(v>>3) <= 0 {
+		return 0, -1
+	}
+	return Field(uint64(uint32(v>>3))<<3 | v&7), pos
+}
+
+// span of bytes: payload reads the length at pos and returns where the content begins and ends, or -1 if it does not
+// fit into b.
+func payload(b []byte, pos int) (start, end int) {
+	n, start := uvarint(b, pos)
+	if start < 0 || n > uint64(len(b)-start) {
+		return -1, -1
+	}
+	return start, start + int(n)
+}
+
+// skip passes over the content, at pos, of a field nobody knows and returns the position after it, or -1.
+//
+// Groups follow pdata v1.67 (internal/proto.ConsumeUnknown) to the letter, which is not what protobuf says: the first
+// non-group field inside a group ends the skip, whatever is still open; end tags are not compared with start tags; and
+// a group whose last end tag is the last byte of its message counts as cut short.
+func skip(b []byte, pos int, wire uint64) int {
+	for depth := 0; pos < len(b); {
+		switch wire {
+		case wireVarint:
+			_, pos = uvarint(b, pos)
+			return pos
+		case wireFixed64:
+			return within(b, pos+8)
+		case wireFixed32:
+			return within(b, pos+4)
+		case wireBytes:
+			_, pos = payload(b, pos)
+			return pos
+		case wireStartGroup:
+			depth++
+		case wireEndGroup:
+			if depth == 0 {
+				return -1
+			}
+			depth--
+		default:
+			return -1
+		}
+		if depth == 0 {
+			return pos
+		}
+		var next Field
+		if next, pos = tag(b, pos); pos < 0 {
+			return -1
+		}
+		wire = uint64(next & 7)
+	}
+	return -1
+}
+
+func within(b []byte, pos int) int {
+	if pos > len(b) {
+		return -1
+	}
+	return pos
+}
+
+// Fields walks over the fields of one message in the order of the wire. Known and unknown fields alike are handed out;
+// of an unknown group only the tag is meaningful. The zero value is an empty message.
+type Fields struct {
+	// Field is the current field. Bytes holds the content if its wire type is length-delimited and Num if it is a
+	// number; the other of the two is stale.
+	Field Field
+	Num   uint64
+	Bytes []byte
+
+	b          []byte
+	start, pos int
+}
+
+// ReadFields returns a walk over message, standing before its first field.
+func ReadFields(message []byte) Fields { return Fields{b: message} }
+
+// Raw returns the bytes of the current field, tag and length included: what to append to copy the field.
+func (f *Fields) Raw() []byte { return f.b[f.start:f.pos] }
+
+// Next moves to the next field and reports whether there is one.
+func (f *Fields) Next() bool {
+	b, pos := f.b, f.pos
+	if uint(pos) >= uint(len(b)) {
+		return false
+	}
+	f.start = pos
+	field := Field(b[pos])
+	pos++
+	if field >= 0x80 {
+		if field, pos = tag(b, pos-1); pos < 0 {
+			return f.stop()
+		}
+	}
+	f.Field = field
+	switch field & 7 {
+	case wireBytes:
+		return f.bytes(pos)
+	case wireVarint:
+		f.Num, pos = uvarint(b, pos)
+	case wireFixed64:
+		if pos = within(b, pos+8); pos > 0 {
+			f.Num = binary.LittleEndian.Uint64(b[pos-8:])
+		}
+	case wireFixed32:
+		if pos = within(b, pos+4); pos > 0 {
+			f.Num = uint64(binary.LittleEndian.Uint32(b[pos-4:]))
+		}
+	default:
+		pos = skip(b, pos, uint64(field&7))
+	}
+	if pos < 0 {
+		return f.stop()
+	}
+	f.pos = pos
+	return true
+}
+
+func (f *Fields) bytes(pos int) bool {
+	b := f.b
+	if uint(pos) < uint(len(b)) && b[pos] < 0x80 {
+		end := pos + 1 + int(b[pos])
+		if end > len(b) {
+			return f.stop()
+		}
+		f.Bytes, f.pos = b[pos+1:end:end], end
+		return true
+	}
+	start, end := payload(b, pos)
+	if end < 0 {
+		return f.stop()
+	}
+	f.Bytes, f.pos = b[start:end:end], end
+	return true
+}
+
+func (f *Fields) stop() bool {
+	f.pos = len(f.b)
+	f.start = f.pos
+	return false
+}
