@@ -117,7 +117,7 @@ func End(dst []byte, m Mark) []byte {
 }
 
 // SizeValue returns the size of v as an AnyValue message, that is of what AppendValue appends.
-func SizeValue(v *Value) int {
+func SizeValue(v Value) int {
 	switch v.typ {
 	case TypeStr, TypeBytes, TypeSlice, TypeMap:
 		return 1 + SizeUvarint(uint64(len(v.data))) + len(v.data)
@@ -133,7 +133,7 @@ func SizeValue(v *Value) int {
 
 // AppendValue appends the AnyValue message of v. Unlike the scalars of other messages, a zero inside a value is written:
 // it is what tells an empty string from no value.
-func AppendValue(dst []byte, v *Value) []byte {
+func AppendValue(dst []byte, v Value) []byte {
 	switch v.typ {
 	case TypeStr:
 		return AppendBytes(dst, ValueStr, v.data)
@@ -157,7 +157,7 @@ func AppendValue(dst []byte, v *Value) []byte {
 
 // SizeKeyValue returns the size of kv as a message, without the tag and length of the field it will stand in.
 func SizeKeyValue(kv *KeyValue) int {
-	return SizeUint(KeyValueKeyIndex, uint64(kv.KeyIndex)) + SizeBytes(KeyValueValue, SizeValue(&kv.Value)) +
+	return SizeUint(KeyValueKeyIndex, uint64(kv.KeyIndex)) + SizeBytes(KeyValueValue, SizeValue(kv.Value)) +
 		SizeText(KeyValueKey, len(kv.Key))
 }
 
@@ -165,8 +165,8 @@ func SizeKeyValue(kv *KeyValue) int {
 func AppendKeyValue(dst []byte, f Field, kv *KeyValue) []byte {
 	dst = AppendHeader(dst, f, SizeKeyValue(kv))
 	dst = AppendUint(dst, KeyValueKeyIndex, uint64(kv.KeyIndex))
-	dst = AppendHeader(dst, KeyValueValue, SizeValue(&kv.Value))
-	dst = AppendValue(dst, &kv.Value)
+	dst = AppendHeader(dst, KeyValueValue, SizeValue(kv.Value))
+	dst = AppendValue(dst, kv.Value)
 	return AppendText(dst, KeyValueKey, kv.Key)
 }
 
@@ -181,9 +181,9 @@ func AppendStr[K, V ~string | ~[]byte](dst []byte, f Field, key K, s V) []byte {
 
 // AppendScalar appends an attribute whose value holds no bytes (a number, a boolean or nothing) as field f.
 func AppendScalar[K ~string | ~[]byte](dst []byte, f Field, key K, v Value) []byte {
-	inner := SizeValue(&v)
+	inner := SizeValue(v)
 	dst = AppendHeader(dst, f, SizeBytes(KeyValueValue, inner)+SizeText(KeyValueKey, len(key)))
 	dst = AppendHeader(dst, KeyValueValue, inner)
-	dst = AppendValue(dst, &v)
+	dst = AppendValue(dst, v)
 	return AppendText(dst, KeyValueKey, key)
 }

@@ -29,10 +29,10 @@ func AppendStatus[T ~string | ~[]byte](dst []byte, code int32, message T) []byte
 }
 
 // copyList appends the n fields f of raw, the first of which begins at pos.
-func copyList(dst, raw []byte, f Field, pos, n int) []byte {
-	it := Fields{b: raw, pos: pos}
-	for ; n > 0 && it.seek(f); n-- {
-		dst = AppendBytes(dst, f, it.Bytes)
-	}
+func copyList(dst, raw []byte, field Field, pos, n int) []byte {
+	eachMessage(raw, pos, n, field, func(m []byte) bool {
+		dst = AppendBytes(dst, field, m)
+		return true
+	})
 	return dst
 }

@@ -3,6 +3,7 @@ package otlpwire_test
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"testing"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -33,7 +34,7 @@ func diff(req otlpwire.Request, td ptrace.Traces) []string {
 	d := &differ{}
 	d.check("spans", req.SpanCount(), td.SpanCount())
 	n := 0
-	for rs := req.ResourceSpans(); rs.Next(); n++ {
+	for rs := range req.ResourceSpans() {
 		if n >= td.ResourceSpans().Len() {
 			return append(d.found, "too many resource spans")
 		}
@@ -42,6 +43,7 @@ func diff(req otlpwire.Request, td ptrace.Traces) []string {
 		d.check("resource dropped", droppedOfResource(rs.Resource), p.Resource().DroppedAttributesCount())
 		d.attributes("resource", otlpwire.ReadAttributes(otlpwire.ResourceAttributes, rs.Resource), p.Resource().Attributes())
 		d.scopes(rs.Scopes(), p.ScopeSpans())
+		n++
 	}
 	d.check("resource spans", n, td.ResourceSpans().Len())
 	return d.found
@@ -56,11 +58,14 @@ func droppedOfResource(raw []byte) (n uint32) {
 	return n
 }
 
-func (d *differ) scopes(ss otlpwire.ScopeSpansIter, p ptrace.ScopeSpansSlice) {
+func (d *differ) scopes(scopes iter.Seq[otlpwire.ScopeSpans], p ptrace.ScopeSpansSlice) {
 	n := 0
 	var scope otlpwire.Scope
-	for ; ss.Next() && n < p.Len(); n++ {
-		p := p.At(n)
+	for ss := range scopes {
+		if n++; n > p.Len() {
+			break
+		}
+		p := p.At(n - 1)
 		scope.Decode(ss.Scope)
 		d.check("scope schema URL", string(ss.SchemaURL), p.SchemaUrl())
 		d.check("scope name", string(scope.Name), p.Scope().Name())
@@ -69,9 +74,12 @@ func (d *differ) scopes(ss otlpwire.ScopeSpansIter, p ptrace.ScopeSpansSlice) {
 		d.attributes("scope", scope.Attributes(), p.Scope().Attributes())
 		spans := 0
 		var s otlpwire.Span
-		for it := ss.Spans(); it.Next() && spans < p.Spans().Len(); spans++ {
-			s.Decode(it.Raw)
-			d.span(&s, p.Spans().At(spans))
+		for raw := range ss.Spans() {
+			if spans++; spans > p.Spans().Len() {
+				break
+			}
+			s.Decode(raw)
+			d.span(&s, p.Spans().At(spans-1))
 		}
 		d.check("spans of scope", spans, p.Spans().Len())
 	}
@@ -99,16 +107,22 @@ func (d *differ) span(s *otlpwire.Span, p ptrace.Span) {
 	d.attributes("span", s.Attributes(), p.Attributes())
 	n := 0
 	var e otlpwire.Event
-	for it := s.Events(); it.Next() && n < p.Events().Len(); n++ {
-		e.Decode(it.Raw)
-		d.event(&e, p.Events().At(n))
+	for raw := range s.Events() {
+		if n++; n > p.Events().Len() {
+			break
+		}
+		e.Decode(raw)
+		d.event(&e, p.Events().At(n-1))
 	}
 	d.check("events", n, p.Events().Len())
 	n = 0
 	var l otlpwire.Link
-	for it := s.Links(); it.Next() && n < p.Links().Len(); n++ {
-		l.Decode(it.Raw)
-		d.link(&l, p.Links().At(n))
+	for raw := range s.Links() {
+		if n++; n > p.Links().Len() {
+			break
+		}
+		l.Decode(raw)
+		d.link(&l, p.Links().At(n-1))
 	}
 	d.check("links", n, p.Links().Len())
 }
@@ -129,21 +143,23 @@ func (d *differ) link(l *otlpwire.Link, p ptrace.SpanLink) {
 	d.attributes("link", l.Attributes(), p.Attributes())
 }
 
-func (d *differ) attributes(of string, it otlpwire.KeyValues, p pcommon.Map) {
+func (d *differ) attributes(of string, ours iter.Seq2[[]byte, otlpwire.Value], p pcommon.Map) {
+	next, stop := iter.Pull2(p.All())
+	defer stop()
 	n := 0
-	for key, v := range p.All() {
-		if !it.Next() {
+	for key, v := range ours {
+		n++
+		pdataKey, pdataValue, ok := next()
+		if !ok {
 			break
 		}
-		n++
-		d.check(of+" key", string(it.Key), key)
-		d.value(of+" "+key, &it.Value, v)
+		d.check(of+" key", string(key), pdataKey)
+		d.value(of+" "+pdataKey, v, pdataValue)
 	}
 	d.check("attributes of "+of, n, p.Len())
-	d.check("attributes of "+of+" beyond pdata's", it.Next(), false)
 }
 
-func (d *differ) value(of string, v *otlpwire.Value, p pcommon.Value) {
+func (d *differ) value(of string, v otlpwire.Value, p pcommon.Value) {
 	typ := v.Type()
 	if typ == otlpwire.TypeStrIndex {
 		typ = otlpwire.TypeEmpty // pdata's API cannot show it
@@ -167,9 +183,11 @@ func (d *differ) value(of string, v *otlpwire.Value, p pcommon.Value) {
 		d.attributes(of, v.Map(), p.Map())
 	case pcommon.ValueTypeSlice:
 		n := 0
-		for it := v.Slice(); it.Next() && n < p.Slice().Len(); n++ {
-			e := otlpwire.ReadValue(it.Raw)
-			d.value(of, &e, p.Slice().At(n))
+		for e := range v.Slice() {
+			if n++; n > p.Slice().Len() {
+				break
+			}
+			d.value(of, e, p.Slice().At(n-1))
 		}
 		d.check(of+" length", n, p.Slice().Len())
 	}

@@ -1,5 +1,10 @@
 package otlpwire
 
+import (
+	"iter"
+	"math"
+)
+
 // Request is a whole ExportTraceServiceRequest that Parse accepted. The zero value is an empty request.
 type Request struct {
 	raw   []byte
@@ -24,112 +29,76 @@ func (r *Request) Bytes() []byte { return r.raw }
 func (r *Request) SpanCount() int { return r.spans }
 
 // ResourceSpans iterates over the groups of spans that share a resource.
-func (r *Request) ResourceSpans() ResourceSpansIter {
-	return ResourceSpansIter{fields: ReadFields(r.raw)}
+func (r *Request) ResourceSpans() iter.Seq[ResourceSpans] {
+	raw := r.raw
+	return func(yield func(ResourceSpans) bool) {
+		eachMessage(raw, 0, math.MaxInt, RequestResourceSpans, func(raw []byte) bool { return yield(readResourceSpans(raw)) })
+	}
 }
 
-// ResourceSpansIter stands on one ResourceSpans after each Next that returns true.
-type ResourceSpansIter struct {
+// ResourceSpans is a group of spans that share a resource.
+type ResourceSpans struct {
 	// Resource holds the bytes of the Resource message, empty if there is none. A request may legally repeat the field;
 	// nobody does, but then Resource is the concatenation, which protobuf defines to be the merged message, in memory
 	// of its own.
 	Resource  []byte
 	SchemaURL []byte
 
-	fields Fields
 	raw    []byte
 	scopes Field
 }
 
-// Next moves to the next ResourceSpans.
-func (it *ResourceSpansIter) Next() bool {
-	if !it.fields.seek(RequestResourceSpans) {
-		return false
-	}
-	it.raw, it.scopes = it.fields.Bytes, resourceSpansOldScopes
-	it.Resource, it.SchemaURL = nil, nil
-	for f := ReadFields(it.raw); f.Next(); {
+func readResourceSpans(raw []byte) ResourceSpans {
+	rs := ResourceSpans{raw: raw, scopes: resourceSpansOldScopes}
+	for f := ReadFields(raw); f.Next(); {
 		switch f.Field {
 		case ResourceSpansResource:
-			it.Resource = merge(it.Resource, f.Bytes)
+			rs.Resource = merge(rs.Resource, f.Bytes)
 		case ResourceSpansSchemaURL:
-			it.SchemaURL = f.Bytes
+			rs.SchemaURL = f.Bytes
 		case ResourceSpansScopes:
-			it.scopes = ResourceSpansScopes
+			rs.scopes = ResourceSpansScopes
 		}
 	}
-	return true
+	return rs
 }
 
 // Scopes iterates over the groups of spans that share an instrumentation scope. Scopes in the field that OTLP 0.15 left
 // behind are used if there are no others, as the Collector's own OTLP receiver does (but not ptrace.ProtoUnmarshaler,
 // which hides them).
-func (it *ResourceSpansIter) Scopes() ScopeSpansIter {
-	return ScopeSpansIter{fields: ReadFields(it.raw), field: it.scopes}
+func (rs *ResourceSpans) Scopes() iter.Seq[ScopeSpans] {
+	raw, field := rs.raw, rs.scopes
+	return func(yield func(ScopeSpans) bool) {
+		eachMessage(raw, 0, math.MaxInt, field, func(raw []byte) bool { return yield(readScopeSpans(raw)) })
+	}
 }
 
-// ScopeSpansIter stands on one ScopeSpans after each Next that returns true.
-type ScopeSpansIter struct {
-	// Scope holds the bytes of the InstrumentationScope message; what is said of ResourceSpansIter.Resource holds here.
+// ScopeSpans is a group of spans that share an instrumentation scope.
+type ScopeSpans struct {
+	// Scope holds the bytes of the InstrumentationScope message; what is said of ResourceSpans.Resource holds here.
 	Scope     []byte
 	SchemaURL []byte
 
-	fields Fields
-	field  Field
-	raw    []byte
+	raw []byte
 }
 
-// Next moves to the next ScopeSpans.
-func (it *ScopeSpansIter) Next() bool {
-	if !it.fields.seek(it.field) {
-		return false
-	}
-	it.raw = it.fields.Bytes
-	it.Scope, it.SchemaURL = nil, nil
-	for f := ReadFields(it.raw); f.Next(); {
+func readScopeSpans(raw []byte) ScopeSpans {
+	ss := ScopeSpans{raw: raw}
+	for f := ReadFields(raw); f.Next(); {
 		switch f.Field {
 		case ScopeSpansScope:
-			it.Scope = merge(it.Scope, f.Bytes)
+			ss.Scope = merge(ss.Scope, f.Bytes)
 		case ScopeSpansSchemaURL:
-			it.SchemaURL = f.Bytes
+			ss.SchemaURL = f.Bytes
 		}
 	}
-	return true
+	return ss
 }
 
 // Spans iterates over the spans; each one's bytes are for Span.Decode.
-func (it *ScopeSpansIter) Spans() Messages {
-	return Messages{fields: ReadFields(it.raw), field: ScopeSpansSpans, left: -1}
-}
-
-// Messages iterates over the occurrences of one repeated field.
-type Messages struct {
-	// Raw holds the bytes of the current message.
-	Raw []byte
-
-	fields Fields
-	field  Field
-	left   int // how many are still to come; negative if that is not known
-}
-
-// Next moves to the next message.
-func (it *Messages) Next() bool {
-	if it.left == 0 || !it.fields.seek(it.field) {
-		return false
-	}
-	it.left--
-	it.Raw = it.fields.Bytes
-	return true
-}
-
-// seek moves to the next field f.
-func (f *Fields) seek(field Field) bool {
-	for f.Next() {
-		if f.Field == field {
-			return true
-		}
-	}
-	return false
+func (ss *ScopeSpans) Spans() iter.Seq[[]byte] {
+	raw := ss.raw
+	return func(yield func([]byte) bool) { eachMessage(raw, 0, math.MaxInt, ScopeSpansSpans, yield) }
 }
 
 // merge returns the message that a and b, read one after the other, stand for.

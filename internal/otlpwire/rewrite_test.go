@@ -2,7 +2,6 @@ package otlpwire_test
 
 import (
 	"math"
-	"slices"
 
 	"github.com/tailgate-otel/tailgate/internal/otlpwire"
 )
@@ -13,11 +12,11 @@ func bitsOf(f float64) uint64 { return math.Float64bits(f) }
 // and messages merged, every message in descending order of its fields. It is also the reference use of Begin and End.
 func rewrite(req otlpwire.Request) []byte {
 	var dst []byte
-	for rs := req.ResourceSpans(); rs.Next(); {
+	for rs := range req.ResourceSpans() {
 		var m otlpwire.Mark
 		dst, m = otlpwire.Begin(dst, otlpwire.RequestResourceSpans, 1000)
 		dst = otlpwire.AppendText(dst, otlpwire.ResourceSpansSchemaURL, rs.SchemaURL)
-		for ss := rs.Scopes(); ss.Next(); {
+		for ss := range rs.Scopes() {
 			dst = rewriteScope(dst, ss)
 		}
 		dst = otlpwire.AppendBytes(dst, otlpwire.ResourceSpansResource, rewriteResource(rs.Resource))
@@ -26,12 +25,12 @@ func rewrite(req otlpwire.Request) []byte {
 	return dst
 }
 
-func rewriteScope(dst []byte, ss otlpwire.ScopeSpansIter) []byte {
+func rewriteScope(dst []byte, ss otlpwire.ScopeSpans) []byte {
 	dst, outer := otlpwire.Begin(dst, otlpwire.ResourceSpansScopes, 0)
 	dst = otlpwire.AppendText(dst, otlpwire.ScopeSpansSchemaURL, ss.SchemaURL)
 	var span otlpwire.Span
-	for it := ss.Spans(); it.Next(); {
-		span.Decode(rewriteLists(it.Raw))
+	for raw := range ss.Spans() {
+		span.Decode(rewriteLists(raw))
 		var m otlpwire.Mark
 		dst, m = otlpwire.Begin(dst, otlpwire.ScopeSpansSpans, 500)
 		dst = otlpwire.AppendSpan(dst, &span)
@@ -41,7 +40,7 @@ func rewriteScope(dst []byte, ss otlpwire.ScopeSpansIter) []byte {
 	scope.Decode(ss.Scope)
 	dst, m := otlpwire.Begin(dst, otlpwire.ScopeSpansScope, 1<<21)
 	dst = otlpwire.AppendUint(dst, otlpwire.ScopeDroppedAttributes, uint64(scope.DroppedAttributes))
-	dst = rewriteAttributes(dst, otlpwire.ScopeAttributes, scope.Attributes())
+	dst = rewriteAttributes(dst, otlpwire.ScopeAttributes, ss.Scope)
 	dst = otlpwire.AppendText(dst, otlpwire.ScopeVersion, scope.Version)
 	dst = otlpwire.AppendText(dst, otlpwire.ScopeName, scope.Name)
 	dst = otlpwire.End(dst, m)
@@ -55,7 +54,7 @@ func rewriteResource(raw []byte) (dst []byte) {
 		}
 	}
 	dst = otlpwire.AppendUint(dst, otlpwire.ResourceDroppedAttributes, uint64(droppedOfResource(raw)))
-	return rewriteAttributes(dst, otlpwire.ResourceAttributes, otlpwire.ReadAttributes(otlpwire.ResourceAttributes, raw))
+	return rewriteAttributes(dst, otlpwire.ResourceAttributes, raw)
 }
 
 func rewriteEntity(raw []byte) (dst []byte) {
@@ -83,9 +82,7 @@ func rewriteLists(raw []byte) (dst []byte) {
 	for f := otlpwire.ReadFields(raw); f.Next(); {
 		switch f.Field {
 		case otlpwire.SpanAttributes:
-			var kv otlpwire.KeyValue
-			kv.Decode(f.Bytes)
-			dst = rewriteKeyValue(dst, f.Field, kv)
+			dst = rewriteKeyValue(dst, f.Field, f.Bytes)
 		case otlpwire.SpanEvents:
 			dst = otlpwire.AppendBytes(dst, f.Field, rewriteEvent(f.Bytes))
 		case otlpwire.SpanLinks:
@@ -101,7 +98,7 @@ func rewriteEvent(raw []byte) []byte {
 	var e otlpwire.Event
 	e.Decode(raw)
 	dst := otlpwire.AppendUint(nil, otlpwire.EventDroppedAttributes, uint64(e.DroppedAttributes))
-	dst = rewriteAttributes(dst, otlpwire.EventAttributes, e.Attributes())
+	dst = rewriteAttributes(dst, otlpwire.EventAttributes, raw)
 	dst = otlpwire.AppendText(dst, otlpwire.EventName, e.Name)
 	return otlpwire.AppendFixed64(dst, otlpwire.EventTime, e.Time)
 }
@@ -111,38 +108,42 @@ func rewriteLink(raw []byte) []byte {
 	l.Decode(raw)
 	dst := otlpwire.AppendFixed32(nil, otlpwire.LinkFlags, l.Flags)
 	dst = otlpwire.AppendUint(dst, otlpwire.LinkDroppedAttributes, uint64(l.DroppedAttributes))
-	dst = rewriteAttributes(dst, otlpwire.LinkAttributes, l.Attributes())
+	dst = rewriteAttributes(dst, otlpwire.LinkAttributes, raw)
 	dst = otlpwire.AppendText(dst, otlpwire.LinkTraceState, l.TraceState)
 	dst = otlpwire.AppendSpanID(dst, otlpwire.LinkSpanID, l.SpanID)
 	return otlpwire.AppendTraceID(dst, otlpwire.LinkTraceID, l.TraceID)
 }
 
-func rewriteAttributes(dst []byte, f otlpwire.Field, it otlpwire.KeyValues) []byte {
-	for it.Next() {
-		dst = rewriteKeyValue(dst, f, it.KeyValue)
+// rewriteAttributes appends the fields f of raw, which are KeyValues, indexes into string tables included.
+func rewriteAttributes(dst []byte, field otlpwire.Field, raw []byte) []byte {
+	for f := otlpwire.ReadFields(raw); f.Next(); {
+		if f.Field == field {
+			dst = rewriteKeyValue(dst, field, f.Bytes)
+		}
 	}
 	return dst
 }
 
-func rewriteKeyValue(dst []byte, f otlpwire.Field, kv otlpwire.KeyValue) []byte {
-	rewriteValue(&kv.Value)
-	return otlpwire.AppendKeyValue(dst, f, &kv)
+func rewriteKeyValue(dst []byte, field otlpwire.Field, raw []byte) []byte {
+	var kv otlpwire.KeyValue
+	kv.Decode(raw)
+	kv.Value = rewriteValue(kv.Value)
+	return otlpwire.AppendKeyValue(dst, field, &kv)
 }
 
-// rewriteValue makes the messages inside v canonical.
-func rewriteValue(v *otlpwire.Value) {
+// rewriteValue returns v with the messages inside made canonical.
+func rewriteValue(v otlpwire.Value) otlpwire.Value {
 	var raw []byte
 	switch v.Type() {
 	case otlpwire.TypeSlice:
-		for it := v.Slice(); it.Next(); {
-			e := otlpwire.ReadValue(it.Raw)
-			rewriteValue(&e)
-			raw = otlpwire.AppendHeader(raw, otlpwire.ListValues, otlpwire.SizeValue(&e))
-			raw = otlpwire.AppendValue(raw, &e)
+		for e := range v.Slice() {
+			e = rewriteValue(e)
+			raw = otlpwire.AppendHeader(raw, otlpwire.ListValues, otlpwire.SizeValue(e))
+			raw = otlpwire.AppendValue(raw, e)
 		}
-		*v = otlpwire.SliceValue(raw)
+		return otlpwire.SliceValue(raw)
 	case otlpwire.TypeMap:
-		raw = rewriteAttributes(raw, otlpwire.ListValues, v.Map())
-		*v = otlpwire.MapValue(slices.Clip(raw))
+		return otlpwire.MapValue(rewriteAttributes(nil, otlpwire.ListValues, v.Raw()))
 	}
+	return v
 }

@@ -1,5 +1,7 @@
 package otlpwire
 
+import "iter"
+
 // TraceID identifies a trace. All zero means that the message had none, which pdata accepts.
 type TraceID [16]byte
 
@@ -31,50 +33,52 @@ type Span struct {
 // Decode sets s to the span in raw, and aliases raw. It forgets whatever s held before.
 func (s *Span) Decode(raw []byte) {
 	*s = Span{Raw: raw}
-	for f := ReadFields(raw); f.Next(); {
-		switch f.Field {
+	start := 0
+	for f, num, at, pos := next(raw, 0); f != 0; f, num, at, pos = next(raw, pos) {
+		switch f {
 		case SpanTraceID:
-			copyID(s.TraceID[:], f.Bytes)
+			copyID(s.TraceID[:], raw[at:pos:pos])
 		case SpanSpanID:
-			copyID(s.SpanID[:], f.Bytes)
+			copyID(s.SpanID[:], raw[at:pos:pos])
 		case SpanTraceState:
-			s.TraceState = f.Bytes
+			s.TraceState = raw[at:pos:pos]
 		case SpanParentSpanID:
-			copyID(s.ParentID[:], f.Bytes)
+			copyID(s.ParentID[:], raw[at:pos:pos])
 		case SpanFlags:
-			s.Flags = uint32(f.Num)
+			s.Flags = uint32(num)
 		case SpanName:
-			s.Name = f.Bytes
+			s.Name = raw[at:pos:pos]
 		case SpanKind:
-			s.Kind = int32(f.Num)
+			s.Kind = int32(num)
 		case SpanStart:
-			s.Start = f.Num
+			s.Start = num
 		case SpanEnd:
-			s.End = f.Num
+			s.End = num
 		case SpanAttributes:
 			if s.NumAttributes == 0 {
-				s.attributes = f.start
+				s.attributes = start
 			}
 			s.NumAttributes++
 		case SpanDroppedAttributes:
-			s.DroppedAttributes = uint32(f.Num)
+			s.DroppedAttributes = uint32(num)
 		case SpanEvents:
 			if s.NumEvents == 0 {
-				s.events = f.start
+				s.events = start
 			}
 			s.NumEvents++
 		case SpanDroppedEvents:
-			s.DroppedEvents = uint32(f.Num)
+			s.DroppedEvents = uint32(num)
 		case SpanLinks:
 			if s.NumLinks == 0 {
-				s.links = f.start
+				s.links = start
 			}
 			s.NumLinks++
 		case SpanDroppedLinks:
-			s.DroppedLinks = uint32(f.Num)
+			s.DroppedLinks = uint32(num)
 		case SpanStatus:
-			s.decodeStatus(f.Bytes)
+			s.decodeStatus(raw[at:pos:pos])
 		}
+		start = pos
 	}
 }
 
@@ -98,20 +102,39 @@ func copyID(dst, src []byte) {
 	copy(dst, src)
 }
 
-// Attributes iterates over the span's attributes in the order of the wire. Keys may repeat; pdata's Map.Get takes the
-// first.
-func (s *Span) Attributes() KeyValues {
-	return KeyValues{fields: Fields{b: s.Raw, pos: s.attributes}, field: SpanAttributes, left: s.NumAttributes}
+// Attributes iterates over the span's attributes; see ReadAttributes.
+func (s *Span) Attributes() iter.Seq2[[]byte, Value] {
+	raw, pos, n := s.Raw, s.attributes, s.NumAttributes
+	return func(yield func([]byte, Value) bool) { eachAttribute(raw, pos, n, SpanAttributes, yield) }
 }
 
 // Events iterates over the span's events; each one's bytes are for Event.Decode.
-func (s *Span) Events() Messages {
-	return Messages{fields: Fields{b: s.Raw, pos: s.events}, field: SpanEvents, left: s.NumEvents}
+func (s *Span) Events() iter.Seq[[]byte] {
+	raw, pos, n := s.Raw, s.events, s.NumEvents
+	return func(yield func([]byte) bool) { eachMessage(raw, pos, n, SpanEvents, yield) }
 }
 
 // Links iterates over the span's links; each one's bytes are for Link.Decode.
-func (s *Span) Links() Messages {
-	return Messages{fields: Fields{b: s.Raw, pos: s.links}, field: SpanLinks, left: s.NumLinks}
+func (s *Span) Links() iter.Seq[[]byte] {
+	raw, pos, n := s.Raw, s.links, s.NumLinks
+	return func(yield func([]byte) bool) { eachMessage(raw, pos, n, SpanLinks, yield) }
+}
+
+// eachMessage yields the contents of the first n fields f at or after pos of message.
+func eachMessage(message []byte, pos, n int, field Field, yield func([]byte) bool) {
+	for n > 0 {
+		f, _, at, end := next(message, pos)
+		switch f {
+		case 0:
+			return
+		case field:
+			if !yield(message[at:end:end]) {
+				return
+			}
+			n--
+		}
+		pos = end
+	}
 }
 
 // Event is something that happened during a span.
@@ -138,7 +161,7 @@ func (e *Event) Decode(raw []byte) {
 }
 
 // Attributes iterates over the event's attributes.
-func (e *Event) Attributes() KeyValues { return ReadAttributes(EventAttributes, e.Raw) }
+func (e *Event) Attributes() iter.Seq2[[]byte, Value] { return ReadAttributes(EventAttributes, e.Raw) }
 
 // Link points from a span to another one.
 type Link struct {
@@ -170,7 +193,7 @@ func (l *Link) Decode(raw []byte) {
 }
 
 // Attributes iterates over the link's attributes.
-func (l *Link) Attributes() KeyValues { return ReadAttributes(LinkAttributes, l.Raw) }
+func (l *Link) Attributes() iter.Seq2[[]byte, Value] { return ReadAttributes(LinkAttributes, l.Raw) }
 
 // Scope is an instrumentation scope.
 type Scope struct {
@@ -195,4 +218,4 @@ func (s *Scope) Decode(raw []byte) {
 }
 
 // Attributes iterates over the scope's attributes.
-func (s *Scope) Attributes() KeyValues { return ReadAttributes(ScopeAttributes, s.Raw) }
+func (s *Scope) Attributes() iter.Seq2[[]byte, Value] { return ReadAttributes(ScopeAttributes, s.Raw) }

@@ -1,6 +1,9 @@
 package otlpwire
 
-import "math"
+import (
+	"iter"
+	"math"
+)
 
 // Type says what a Value holds. The numbers are those of pdata's pcommon.ValueType, which has no TypeStrIndex.
 type Type uint8
@@ -54,10 +57,10 @@ func SliceValue(raw []byte) Value { return Value{typ: TypeSlice, data: raw} }
 func MapValue(raw []byte) Value { return Value{typ: TypeMap, data: raw} }
 
 // Type returns what v holds.
-func (v *Value) Type() Type { return v.typ }
+func (v Value) Type() Type { return v.typ }
 
 // Str returns the content of a string, and of a bytes value; of other values nothing.
-func (v *Value) Str() []byte {
+func (v Value) Str() []byte {
 	if v.typ != TypeStr && v.typ != TypeBytes {
 		return nil
 	}
@@ -65,7 +68,7 @@ func (v *Value) Str() []byte {
 }
 
 // Int returns the integer, or the index of a TypeStrIndex; 0 for other values.
-func (v *Value) Int() int64 {
+func (v Value) Int() int64 {
 	if v.typ != TypeInt && v.typ != TypeStrIndex {
 		return 0
 	}
@@ -73,7 +76,7 @@ func (v *Value) Int() int64 {
 }
 
 // Double returns the floating-point number; 0 for other values.
-func (v *Value) Double() float64 {
+func (v Value) Double() float64 {
 	if v.typ != TypeDouble {
 		return 0
 	}
@@ -81,51 +84,81 @@ func (v *Value) Double() float64 {
 }
 
 // Bool returns the boolean; false for other values.
-func (v *Value) Bool() bool { return v.typ == TypeBool && v.num != 0 }
+func (v Value) Bool() bool { return v.typ == TypeBool && v.num != 0 }
 
-// Slice iterates over the elements of a list; there are none in other values. Each one's bytes are for ReadValue.
-func (v *Value) Slice() Messages {
-	if v.typ != TypeSlice {
-		return Messages{}
+// Raw returns the message of a list or map, ArrayValue or KeyValueList; of other values nothing.
+func (v Value) Raw() []byte {
+	if v.typ != TypeSlice && v.typ != TypeMap {
+		return nil
 	}
-	return Messages{fields: ReadFields(v.data), field: ListValues, left: -1}
+	return v.data
+}
+
+// Slice iterates over the elements of a list; there are none in other values.
+func (v Value) Slice() iter.Seq[Value] {
+	return func(yield func(Value) bool) {
+		if v.typ == TypeSlice {
+			eachValue(v.data, yield)
+		}
+	}
+}
+
+func eachValue(list []byte, yield func(Value) bool) {
+	for f, _, at, pos := next(list, 0); f != 0; f, _, at, pos = next(list, pos) {
+		if f == ListValues && !yield(ReadValue(list[at:pos:pos])) {
+			return
+		}
+	}
 }
 
 // Map iterates over the entries of a map; there are none in other values.
-func (v *Value) Map() KeyValues {
-	if v.typ != TypeMap {
-		return KeyValues{}
+func (v Value) Map() iter.Seq2[[]byte, Value] {
+	return func(yield func([]byte, Value) bool) {
+		if v.typ == TypeMap {
+			eachAttribute(v.data, 0, math.MaxInt, ListValues, yield)
+		}
 	}
-	return ReadAttributes(ListValues, v.data)
 }
 
 // ReadValue returns the value in raw, an AnyValue message, and aliases raw.
 func ReadValue(raw []byte) Value {
+	if isStr(raw) {
+		return Value{typ: TypeStr, data: raw[2:]}
+	}
+	return readValue(raw)
+}
+
+func readValue(raw []byte) Value {
 	var v Value
 	v.decode(raw)
 	return v
 }
 
+// isStr recognises the value that most attributes have: a string shorter than 128 bytes and nothing else.
+func isStr(value []byte) bool {
+	return len(value) > 1 && value[0] == byte(ValueStr) && int(value[1]) == len(value)-2 && value[1] < 0x80
+}
+
 // decode merges raw into v: the last field counts, and if there is none v stays as it is.
 func (v *Value) decode(raw []byte) {
-	for f := ReadFields(raw); f.Next(); {
-		switch f.Field {
+	for f, num, at, pos := next(raw, 0); f != 0; f, num, at, pos = next(raw, pos) {
+		switch f {
 		case ValueStr:
-			*v = Value{typ: TypeStr, data: f.Bytes}
+			*v = Value{typ: TypeStr, data: raw[at:pos:pos]}
 		case ValueBool:
-			*v = BoolValue(f.Num != 0)
+			*v = BoolValue(num != 0)
 		case ValueInt:
-			*v = Value{typ: TypeInt, num: f.Num}
+			*v = Value{typ: TypeInt, num: num}
 		case ValueDouble:
-			*v = Value{typ: TypeDouble, num: f.Num}
+			*v = Value{typ: TypeDouble, num: num}
 		case ValueArray:
-			*v = Value{typ: TypeSlice, data: f.Bytes}
+			*v = Value{typ: TypeSlice, data: raw[at:pos:pos]}
 		case ValueMap:
-			*v = Value{typ: TypeMap, data: f.Bytes}
+			*v = Value{typ: TypeMap, data: raw[at:pos:pos]}
 		case ValueBytes:
-			*v = Value{typ: TypeBytes, data: f.Bytes}
+			*v = Value{typ: TypeBytes, data: raw[at:pos:pos]}
 		case ValueStrIndex:
-			*v = Value{typ: TypeStrIndex, num: uint64(int32(f.Num))}
+			*v = Value{typ: TypeStrIndex, num: uint64(int32(num))}
 		}
 	}
 }
@@ -153,30 +186,60 @@ func (kv *KeyValue) Decode(raw []byte) {
 	}
 }
 
-// KeyValues iterates over attributes: after each Next that returns true, Key and Value are those of the current one.
-type KeyValues struct {
-	KeyValue
-
-	fields Fields
-	field  Field
-	left   int // how many are still to come; negative if that is not known
-}
-
 // ReadAttributes iterates over the attributes in message, which are its field f: ResourceAttributes for a Resource,
-// ScopeAttributes for an InstrumentationScope, and so on.
-func ReadAttributes(f Field, message []byte) KeyValues {
-	return KeyValues{fields: ReadFields(message), field: f, left: -1}
+// ScopeAttributes for an InstrumentationScope, and so on. They come in the order of the wire. Keys may repeat; pdata's
+// Map.Get takes the first.
+func ReadAttributes(f Field, message []byte) iter.Seq2[[]byte, Value] {
+	return func(yield func([]byte, Value) bool) { eachAttribute(message, 0, math.MaxInt, f, yield) }
 }
 
-// Next moves to the next attribute.
-func (it *KeyValues) Next() bool {
-	if it.left == 0 || !it.fields.seek(it.field) {
-		return false
+// eachAttribute yields the first n attributes at or after pos of message.
+//
+// Iterators are functions because that is both the shorter text and the faster code: the same loop as a struct with a
+// Next method took 440 instead of 364 ns per span in BenchmarkRead's facts, since what it hands out passes through memory.
+// None allocates as long as the loop stands where the iterator is made, so that the compiler can see both.
+func eachAttribute(message []byte, pos, n int, field Field, yield func([]byte, Value) bool) {
+	for n > 0 {
+		f, _, at, end := next(message, pos)
+		switch f {
+		case 0:
+			return
+		case field:
+			if !yield(readKeyValue(message[at:end:end])) {
+				return
+			}
+			n--
+		}
+		pos = end
 	}
-	it.left--
-	it.KeyValue.Decode(it.fields.Bytes)
-	return true
 }
 
-// Raw returns the bytes of the current KeyValue message.
-func (it *KeyValues) Raw() []byte { return it.fields.Bytes }
+func readKeyValue(raw []byte) ([]byte, Value) {
+	switch n, first := split(raw); first {
+	case KeyValueKey:
+		return raw[2 : 2+n : 2+n], ReadValue(raw[4+n:])
+	case KeyValueValue:
+		return raw[4+n:], ReadValue(raw[2 : 2+n : 2+n])
+	}
+	var kv KeyValue
+	kv.Decode(raw)
+	return kv.Key, kv.Value
+}
+
+// split recognises the KeyValue messages that nearly everybody sends: a key and a value, each shorter than 128 bytes, and
+// nothing else. It returns which of the two comes first, 0 if the message is of another form, and the length n of its
+// content, which is raw[2:2+n]; the other's is raw[4+n:].
+func split(raw []byte) (n int, first Field) {
+	if len(raw) < 4 || raw[1] >= 0x80 {
+		return 0, 0
+	}
+	n = int(raw[1])
+	if n+4 > len(raw) || raw[n+3] >= 0x80 || int(raw[n+3]) != len(raw)-n-4 {
+		return 0, 0
+	}
+	first, second := Field(raw[0]), Field(raw[n+2])
+	if first == KeyValueKey && second == KeyValueValue || first == KeyValueValue && second == KeyValueKey {
+		return n, first
+	}
+	return 0, 0
+}

@@ -108,62 +108,62 @@ func (f *Fields) Raw() []byte { return f.b[f.start:f.pos] }
 
 // Next moves to the next field and reports whether there is one.
 func (f *Fields) Next() bool {
-	b, pos := f.b, f.pos
-	if uint(pos) >= uint(len(b)) {
-		return false
+	f.start = f.pos
+	field, num, content, pos := next(f.b, f.pos)
+	f.Field, f.Num, f.pos = field, num, pos
+	if content >= 0 {
+		f.Bytes = f.b[content:pos:pos]
 	}
-	f.start = pos
-	field := Field(b[pos])
+	return field != 0
+}
+
+// next reads the field at pos of b and returns it, its number or where its content begins (otherwise -1), and the
+// position after it. At the end of b, and where b is malformed, the field is 0 and the position len(b).
+//
+// The readers loop over next with everything in registers. Looping over Fields, which keeps its state in memory,
+// doubles the time of BenchmarkRead's facts.
+func next(b []byte, pos int) (f Field, num uint64, content, end int) {
+	if uint(pos) >= uint(len(b)) {
+		return 0, 0, -1, len(b)
+	}
+	f = Field(b[pos])
 	pos++
-	if field >= 0x80 {
-		if field, pos = tag(b, pos-1); pos < 0 {
-			return f.stop()
+	if f >= 0x80 {
+		if f, pos = tag(b, pos-1); pos < 0 {
+			return 0, 0, -1, len(b)
 		}
 	}
-	f.Field = field
-	switch field & 7 {
+	if f&7 == wireBytes && uint(pos) < uint(len(b)) && b[pos] < 0x80 {
+		content = pos + 1
+		if end = content + int(b[pos]); end <= len(b) {
+			return f, 0, content, end
+		}
+		return 0, 0, -1, len(b)
+	}
+	return nextOther(b, pos, f)
+}
+
+// nextOther is next for fields that are not short strings of bytes; pos is after the tag.
+func nextOther(b []byte, pos int, f Field) (_ Field, num uint64, content, end int) {
+	content = -1
+	switch f & 7 {
 	case wireBytes:
-		return f.bytes(pos)
+		content, pos = payload(b, pos)
 	case wireVarint:
-		f.Num, pos = uvarint(b, pos)
+		num, pos = uvarint(b, pos)
 	case wireFixed64:
 		if pos = within(b, pos+8); pos > 0 {
-			f.Num = binary.LittleEndian.Uint64(b[pos-8:])
+			num = binary.LittleEndian.Uint64(b[pos-8:])
 		}
 	case wireFixed32:
 		if pos = within(b, pos+4); pos > 0 {
-			f.Num = uint64(binary.LittleEndian.Uint32(b[pos-4:]))
+			num = uint64(binary.LittleEndian.Uint32(b[pos-4:]))
 		}
 	default:
-		pos = skip(b, pos, uint64(field&7))
+		pos = skip(b, pos, uint64(f&7))
 	}
 	if pos < 0 {
-		return f.stop()
+		return 0, 0, -1, len(b)
 	}
-	f.pos = pos
-	return true
-}
-
-func (f *Fields) bytes(pos int) bool {
-	b := f.b
-	if uint(pos) < uint(len(b)) && b[pos] < 0x80 {
-		end := pos + 1 + int(b[pos])
-		if end > len(b) {
-			return f.stop()
-		}
-		f.Bytes, f.pos = b[pos+1:end:end], end
-		return true
-	}
-	start, end := payload(b, pos)
-	if end < 0 {
-		return f.stop()
-	}
-	f.Bytes, f.pos = b[start:end:end], end
-	return true
-}
-
-func (f *Fields) stop() bool {
-	f.pos = len(f.b)
-	f.start = f.pos
-	return false
+	return f, num, content, pos
 }
