@@ -48,7 +48,10 @@ const (
 	// those between its death and its return suffice for a sweep as long as at most maxAlive live. Fewer do: 33 that
 	// ended by count, 18 by age, and 8 with their table.
 	sweepParts = 64
-	maxAlive   = generations - 1 - sweepParts
+	// sweepStep is how many buckets a Keep sweeps of what is due: done in a 100th of a generation that ends by count.
+	// All at once, when a generation begins, took 70 µs with a million keys; that is left for those that end by age.
+	sweepStep = 16
+	maxAlive  = generations - 1 - sweepParts
 )
 
 func newKeeps(limit int, ttl time.Duration) keeps {
@@ -64,6 +67,7 @@ func (k *keeps) add(now time.Duration, h uint64, d Kept) {
 		t = k.open(now, t.level)
 		t.insert(newEntry(h, k.newest, d))
 	}
+	t.sweep(sweepStep)
 	k.live++
 	k.cohorts[k.newest].count++
 	k.cohorts[k.newest].last = now
@@ -125,7 +129,8 @@ func (k *keeps) begin(now time.Duration, t *table) {
 	}
 	k.row = slices.DeleteFunc(k.row, func(old *table) bool { return old != t && old.live == 0 })
 	for _, old := range k.row {
-		old.sweep(old.buckets/sweepParts + 1)
+		old.sweep(old.due)
+		old.due = old.buckets/sweepParts + 1
 	}
 	k.newest = next(k.newest)
 	if k.oldest == 0 {

@@ -13,8 +13,9 @@ type table struct {
 	level     int // as of filter
 	limit     int // how many live keys it takes
 	live      int
-	allocated int // pages
-	swept     uint64
+	allocated int    // pages
+	swept     uint64 // the bucket to sweep next
+	due       uint64 // how many are still to be swept before the next generation begins
 	alive     *[generations]bool
 	kick      walk
 }
@@ -125,9 +126,12 @@ func (t *table) push(i uint64, e entry) bool {
 	return false
 }
 
-// sweep wipes the dead slots of the next n buckets, round and round, so that a generation's number can be used again.
+// sweep wipes the dead slots of the next buckets that are due, at most n, so that a generation's number can be used
+// again. It goes round and round.
 func (t *table) sweep(n uint64) {
-	for range min(n, t.buckets) {
+	n = min(n, t.due)
+	t.due -= n
+	for range n {
 		if b := t.bucket(t.swept); b != nil {
 			for slot := range slots {
 				if !t.alive[b.fate[slot].generation()] {
