@@ -117,9 +117,9 @@ func (c *compiler) compile() error {
 			if (cfg.Condition.Type == Drop) != isDrop {
 				continue
 			}
-			e, err := c.policy(cfg)
+			e, err := c.policy(fmt.Sprintf("policies[%d]", i), cfg)
 			if err != nil {
-				return fmt.Errorf("policies[%d]: %w", i, err)
+				return err
 			}
 			c.program.add(compiled{e, cfg.Condition.Name, cfg.Condition.Type, cfg.DryRun})
 		}
@@ -145,22 +145,22 @@ func (c *compiler) finish() {
 }
 
 // policy compiles a top-level entry.
-func (c *compiler) policy(cfg *Config) (expr, error) {
+func (c *compiler) policy(path string, cfg *Config) (expr, error) {
 	switch cfg.Condition.Type {
 	case Drop:
-		all, err := c.conditions(cfg.Drop.SubPolicies, false)
+		all, err := c.conditions(path+".drop.drop_sub_policy", cfg.Drop.SubPolicies, false)
 		return dropIf{all}, err
 	case Composite:
-		return c.composite(&cfg.Composite)
+		return c.composite(path+".composite.composite_sub_policy", &cfg.Composite)
 	default:
-		return c.condition(&cfg.Condition, c.set.UseTraceState)
+		return c.condition(path, &cfg.Condition, c.set.UseTraceState)
 	}
 }
 
-func (c *compiler) conditions(list []Condition, batch bool) (and, error) {
+func (c *compiler) conditions(path string, list []Condition, batch bool) (and, error) {
 	var all and
 	for i := range list {
-		e, err := c.condition(&list[i], batch)
+		e, err := c.condition(fmt.Sprintf("%s[%d]", path, i), &list[i], batch)
 		if err != nil {
 			return nil, err
 		}
@@ -169,8 +169,8 @@ func (c *compiler) conditions(list []Condition, batch bool) (and, error) {
 	return all, nil
 }
 
-// condition compiles one condition. batch says whether limiters in it may decide about a whole batch.
-func (c *compiler) condition(cfg *Condition, batch bool) (expr, error) {
+// condition compiles the condition at path. batch says whether limiters in it may decide about a whole batch.
+func (c *compiler) condition(path string, cfg *Condition, batch bool) (expr, error) {
 	switch cfg.Type {
 	case AlwaysSample:
 		return always{}, nil
@@ -185,14 +185,14 @@ func (c *compiler) condition(cfg *Condition, batch bool) (expr, error) {
 	case BytesLimiting:
 		return c.limiter(newLimiter(cfg.BytesLimiting.BytesPerSecond, cfg.BytesLimiting.BurstCapacity, bytesOf), batch), nil
 	case And:
-		return c.conditions(cfg.And.SubPolicies, batch)
+		return c.conditions(path+".and.and_sub_policy", cfg.And.SubPolicies, batch)
 	case Not:
-		e, err := c.condition(&cfg.Not.SubPolicy, false)
+		e, err := c.condition(path+".not.not_sub_policy", &cfg.Not.SubPolicy, false)
 		return not{e}, err
 	case StatusCode, TraceFlags, TraceState, StringAttribute, NumericAttribute, BooleanAttribute, OTTLCondition:
 		return c.predicate(cfg)
 	default:
-		return c.external(cfg)
+		return c.external(path, cfg)
 	}
 }
 
@@ -282,11 +282,11 @@ func (c *compiler) limiter(l *limiter, batch bool) expr {
 	return l
 }
 
-func (c *compiler) composite(cfg *CompositeConfig) (expr, error) {
+func (c *compiler) composite(path string, cfg *CompositeConfig) (expr, error) {
 	e := &composite{maxTotal: cfg.MaxTotalSpansPerSecond}
 	for i := range cfg.SubPolicies {
 		sub := &cfg.SubPolicies[i]
-		part, err := c.condition(sub, false)
+		part, err := c.condition(fmt.Sprintf("%s[%d]", path, i), sub, false)
 		if err != nil {
 			return nil, err
 		}
@@ -316,19 +316,19 @@ func (c *CompositeConfig) allowance(name string) int64 {
 	return int64(total / float64(len(c.SubPolicies)))
 }
 
-func (c *compiler) external(cfg *Condition) (expr, error) {
+func (c *compiler) external(path string, cfg *Condition) (expr, error) {
 	id := string(cfg.Type)
 	ext, ok := c.set.Extensions[id]
 	if !ok {
-		return nil, fmt.Errorf("type: no extension %q provides an evaluator; list it under service::extensions", id)
+		return nil, fmt.Errorf("%s.type: no extension %q provides an evaluator; list it under service::extensions", path, id)
 	}
 	evaluator, err := ext.NewEvaluator(cfg.Name, cfg.Extension[id])
 	if err != nil {
-		return nil, fmt.Errorf("extension %s: %w", id, err)
+		return nil, fmt.Errorf("%s.%s: %w", path, id, err)
 	}
 	if c.set.Strategy == SpanIngest && evaluator.IsStateful() {
-		return nil, fmt.Errorf("type: the evaluator of extension %q remembers earlier traces, which sampling_strategy %q cannot use",
-			id, SpanIngest)
+		return nil, fmt.Errorf("%s.type: the evaluator of extension %q for policy %q remembers other traces; "+
+			"sampling_strategy %s judges each batch alone, use %s", path, id, cfg.Name, SpanIngest, TraceComplete)
 	}
 	return &external{id: id, evaluator: samplingpolicy.AsThresholdEvaluator(evaluator)}, nil
 }

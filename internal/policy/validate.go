@@ -137,7 +137,7 @@ func (v *validator) otherType(path string, c *Condition, allowed []string) {
 		v.add(path+".type", "%s may only stand at the top level; here may stand %s", typ, strings.Join(allowed, ", "))
 	default:
 		if _, ok := c.Extension[typ]; !ok {
-			v.add(path+".type", "unknown type %q%s; if it is the id of an extension, add its section, `%s: {}` if there is nothing to set",
+			v.add(path+".type", "unknown type %q%s (the id of an extension needs a section of that name beside it, at least `%s: {}`)",
 				typ, didYouMean(typ, allowed), typ)
 		}
 	}
