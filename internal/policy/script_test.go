@@ -32,7 +32,7 @@ func runScripts(t *testing.T, pattern string, start func(t *testing.T) func(s st
 			answer := start(t)
 			var out strings.Builder
 			for _, s := range parseScript(t, file, string(data)) {
-				got := strings.TrimSpace(answer(s))
+				got := strings.ReplaceAll(strings.TrimSpace(answer(s)), "\n\n", "\n") // an empty line ends the answer
 				if got != s.want && !*rewrite {
 					t.Errorf("%s:%d: %s\n%s\n  got:  %s\n  want: %s", file, s.line, s.command, s.input, got, s.want)
 				}
