@@ -1,0 +1,186 @@
+package differential
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+)
+
+// A wait follows one trace's time until its decision, in whole seconds of the timeline.
+//
+// A trace that is due at second d has waited out its time at d.5; contrib decides it at its tick at d+1, another
+// processor up to a second later than it must. So before d nobody has decided, from d+2 on everybody has, and in
+// between nothing may happen that depends on it.
+type wait struct {
+	length    int  // decision_wait
+	afterRoot int  // decision_wait_after_root_received, 0 if absent
+	restarts  bool // a trace that was not sampled may start again
+	started   bool
+	due       int
+}
+
+func (c *testCase) newWait() *wait {
+	return &wait{
+		length:    c.seconds("decision_wait"),
+		afterRoot: c.seconds("decision_wait_after_root_received"),
+		// contrib forgets a trace that span-ingest did not sample, so its late spans begin a new one. Whether this trace
+		// was sampled is not known here, so that the rule covers both.
+		restarts: c.spanIngest(),
+	}
+}
+
+// allows reports whether something that depends on the decision may happen at this second.
+func (w *wait) allows(at int) bool { return !w.started || at < w.due || at >= w.due+2 }
+
+func (w *wait) arrive(at int, root bool) {
+	if !w.started || w.restarts && at >= w.due {
+		w.started = true
+		w.due = at + w.length
+	}
+	if root && w.afterRoot > 0 && at < w.due {
+		w.due = min(w.due, at+w.afterRoot)
+	}
+}
+
+// An arrival is what comes for one trace in one second.
+type arrival struct {
+	at   int
+	root bool
+}
+
+// settle moves arrivals later until none falls where the trace may or may not be decided. A moved arrival can move the
+// trace's due second, so it starts over; every step moves something later by at most two seconds.
+func (c *testCase) settle(arrivals []*arrival) {
+	for again := true; again; {
+		again = false
+		slices.SortStableFunc(arrivals, func(a, b *arrival) int { return a.at - b.at })
+		w := c.newWait()
+		for _, a := range arrivals {
+			if !w.allows(a.at) {
+				a.at = w.due + 2
+				again = true
+				break
+			}
+			w.arrive(a.at, a.root)
+		}
+	}
+}
+
+// sound says why the case would compare two correct processors unfairly, or nil. The generator makes only sound cases;
+// reductions are checked.
+func (c *testCase) sound() error {
+	waits := map[pcommon.TraceID]*wait{}
+	last := map[int]pcommon.TraceID{}
+	var wrong error
+	for _, r := range c.requests {
+		c.eachTrace(r.traces(), func(id pcommon.TraceID, root bool) {
+			w := waits[id]
+			if w == nil {
+				w = c.newWait()
+				waits[id] = w
+			}
+			if !w.allows(r.at) {
+				wrong = fmt.Errorf("trace %s gets spans at second %d and is due at %d", id, r.at, w.due)
+			}
+			if other, taken := last[r.at]; taken && other != id && c.spanIngest() && c.ordered() {
+				wrong = fmt.Errorf("traces %s and %s are decided on arrival at second %d and their order matters", id, other, r.at)
+			}
+			last[r.at] = id
+			w.arrive(r.at, root)
+		})
+	}
+	return errors.Join(wrong, c.soundEnd(waits))
+}
+
+// soundEnd checks the shutdown, and that order cannot matter where it would.
+func (c *testCase) soundEnd(waits map[pcommon.TraceID]*wait) error {
+	due := map[int]pcommon.TraceID{}
+	for id, w := range waits {
+		if !w.allows(c.shutdown) {
+			return fmt.Errorf("the shutdown at second %d meets trace %s, due at %d", c.shutdown, id, w.due)
+		}
+		if !c.limited() {
+			continue
+		}
+		if c.shutdown < w.due {
+			return fmt.Errorf("the shutdown at second %d hurries trace %s, due at %d, past a rate limit", c.shutdown, id, w.due)
+		}
+		if other, taken := due[w.due]; taken && c.ordered() {
+			return fmt.Errorf("traces %s and %s are due in the same second and their order matters", id, other)
+		}
+		due[w.due] = id
+	}
+	return nil
+}
+
+// eachTrace calls f once for every trace of the request.
+func (c *testCase) eachTrace(td ptrace.Traces, f func(id pcommon.TraceID, root bool)) {
+	roots := map[pcommon.TraceID]bool{}
+	var ids []pcommon.TraceID
+	spans(td, func(_ ptrace.ResourceSpans, _ ptrace.ScopeSpans, s ptrace.Span) {
+		if _, seen := roots[s.TraceID()]; !seen {
+			ids = append(ids, s.TraceID())
+		}
+		roots[s.TraceID()] = roots[s.TraceID()] || isRoot(s)
+	})
+	for _, id := range ids {
+		f(id, roots[id])
+	}
+}
+
+// limited reports whether a policy has a budget, so that decisions depend on when others were taken.
+func (c *testCase) limited() bool {
+	return holds(c.config["policies"], func(kind string) bool {
+		return kind == "rate_limiting" || kind == "bytes_limiting" || kind == "composite"
+	})
+}
+
+// ordered reports whether the order of decisions in one second matters. In tracestate mode contrib gives a limiter the
+// whole second at once and cuts by randomness, where order does not matter, but only for a limiter that stands in the
+// list itself or in an and.
+func (c *testCase) ordered() bool {
+	if !c.gate("usetracestate") {
+		return c.limited()
+	}
+	for _, p := range c.policies() {
+		p := p.(map[string]any)
+		switch p["type"] {
+		case "rate_limiting", "bytes_limiting":
+		case "and":
+			if holds(p["and"], func(kind string) bool { return kind == "not" }) && c.limited() {
+				return true
+			}
+		default:
+			one := testCase{config: map[string]any{"policies": []any{p}}}
+			if one.limited() {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// holds reports whether a policy type that match accepts stands anywhere in v.
+func holds(v any, match func(kind string) bool) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		if kind, ok := v["type"].(string); ok && match(kind) {
+			return true
+		}
+		for _, inner := range v {
+			if holds(inner, match) {
+				return true
+			}
+		}
+	case []any:
+		for _, inner := range v {
+			if holds(inner, match) {
+				return true
+			}
+		}
+	}
+	return false
+}
