@@ -263,13 +263,13 @@ func (l *Log) SetMarker(m Marker) {
 	l.forget()
 }
 
-// Reclaim frees, oldest first, the closed segments that hold no record at or after needed and that nobody has pinned,
+// Reclaim frees, oldest first, the closed segments before that of needed that nobody has pinned,
 // until want bytes are free, and returns how many it freed.
 func (l *Log) Reclaim(needed Pos, want int64) (freed int64) {
 	n := 0
 	for n < len(l.segments)-1 && freed < want {
 		s := l.segments[n]
-		if s.seq >= needed.Seq() && needed != 0 || s.pins.Load() != 0 {
+		if s.seq >= needed.Seq() || s.pins.Load() != 0 {
 			break
 		}
 		freed += int64(len(s.mem))
@@ -308,6 +308,25 @@ func (l *Log) Oldest() Pos {
 		return 0
 	}
 	return at(l.segments[0].seq, 0)
+}
+
+// End is the position behind the newest closed segment: nothing before it is being written.
+func (l *Log) End() Pos {
+	if len(l.segments) == 0 {
+		return 0
+	}
+	return at(l.segments[len(l.segments)-1].seq, 0)
+}
+
+// BytesBefore is what the segments before pos hold.
+func (l *Log) BytesBefore(pos Pos) (n int64) {
+	for _, s := range l.segments {
+		if s.seq >= pos.Seq() {
+			break
+		}
+		n += int64(len(s.mem))
+	}
+	return n
 }
 
 // Close gives all memory back.

@@ -198,12 +198,12 @@ func TestReclaim(t *testing.T) {
 	if !l.Pin(first) {
 		t.Fatal("cannot pin")
 	}
-	if freed := l.Reclaim(0, 1); freed != 0 {
+	if freed := l.Reclaim(l.End(), 1); freed != 0 {
 		t.Fatal("freed a pinned segment")
 	}
 	view := l.View()
 	view.Unpin(first)
-	if freed := l.Reclaim(0, 1); freed != 64<<10 {
+	if freed := l.Reclaim(l.End(), 1); freed != 64<<10 {
 		t.Fatalf("freed %d, want one segment", freed)
 	}
 	if l.Pin(first) {
@@ -212,7 +212,7 @@ func TestReclaim(t *testing.T) {
 	if _, _, err := l.View().head(first); !errors.Is(err, ErrGone) {
 		t.Fatalf("got %v, want %v", err, ErrGone)
 	}
-	if freed := l.Reclaim(0, 1<<30); freed != 64<<10 || l.Segments() != 1 {
+	if freed := l.Reclaim(l.End(), 1<<30); freed != 64<<10 || l.Segments() != 1 {
 		t.Fatalf("freed %d and left %d, want the open one to stay", freed, l.Segments())
 	}
 	l.Close()

@@ -1,0 +1,291 @@
+package engine
+
+import (
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/tailgate-otel/tailgate/internal/decisionmemory"
+	"github.com/tailgate-otel/tailgate/internal/policy"
+	"github.com/tailgate-otel/tailgate/internal/tracelog"
+)
+
+// Reason says why a trace was decided when it was.
+type Reason uint8
+
+// The reasons.
+const (
+	ReasonWait      Reason = iota // decision_wait, or the shorter waits after the root, was over
+	ReasonCertain                 // no span to come could change the outcome
+	ReasonIngest                  // span-ingest: an arriving batch decided
+	ReasonMemory                  // the buffer was full
+	ReasonTraces                  // num_traces were open
+	ReasonSize                    // larger than maximum_trace_size_bytes
+	ReasonShutdown                // the processor stops
+	ReasonLate                    // spans that came after the decision and follow it
+	ReasonRescue                  // a dropped trace that must be kept after all
+	ReasonRecovered               // kept before a restart and not delivered
+	Reasons         int    = iota
+)
+
+func (r Reason) String() string {
+	return [Reasons]string{"wait", "certain", "ingest", "memory", "num_traces", "trace_size", "shutdown", "late", "rescue", "recovered"}[r]
+}
+
+// Decision is a kept trace, or spans that follow one. Its records stay in the log until the owner calls Shard.Done.
+type Decision struct {
+	ID        [16]byte
+	Head      tracelog.Pos // newest record
+	First     tracelog.Pos // oldest record, pinned
+	Spans     uint32
+	Policy    int32 // index in Program.Names, -1: none
+	SubPolicy int32
+	Threshold uint64
+	HasTh     bool
+	Reason    Reason
+	Program   *policy.Program
+	Waited    time.Duration // from its first span
+}
+
+// Take returns the kept traces since the last Take. The slice is the caller's.
+func (s *Shard) Take() []Decision {
+	d := s.decisions
+	s.decisions = nil
+	return d
+}
+
+// Advance decides up to limit traces whose time has come and reports whether there may be more.
+func (s *Shard) Advance(now Now, limit int) (more bool) {
+	s.dueBuf = s.due(now.Mono, limit, s.dueBuf[:0])
+	more = len(s.dueBuf) == limit
+	s.decide(now, s.dueBuf, ReasonWait)
+	s.reclaim()
+	return more
+}
+
+// DecideOldest decides the n oldest open traces on what is known of them.
+func (s *Shard) DecideOldest(now Now, n int, reason Reason) (decided int) {
+	s.dueBuf = s.dueBuf[:0]
+	for e := s.oldest; e != none && len(s.dueBuf) < n; e = s.entries.at(e).newer {
+		if st := s.entries.at(e).state; st == open || st == promised {
+			s.dueBuf = append(s.dueBuf, e)
+		}
+	}
+	s.decide(now, s.dueBuf, reason)
+	return len(s.dueBuf)
+}
+
+// Relieve decides the open traces of the oldest closed segment early and frees it, if nobody reads it. It reports whether
+// it did anything.
+func (s *Shard) Relieve(now Now) bool {
+	if s.log.Reclaim(s.needed(), 1) > 0 {
+		return true
+	}
+	if s.log.Segments() < 2 {
+		return false
+	}
+	before := s.log.Oldest().Seq()
+	s.dueBuf = s.dueBuf[:0]
+	for n := s.oldest; n != none && s.entries.at(n).first.Seq() <= before; n = s.entries.at(n).newer {
+		if st := s.entries.at(n).state; st == open || st == promised {
+			s.dueBuf = append(s.dueBuf, n)
+		}
+	}
+	decided := len(s.dueBuf) > 0
+	s.decide(now, s.dueBuf, ReasonMemory)
+	return s.log.Reclaim(s.needed(), 1) > 0 || decided
+}
+
+// needed is the oldest record of an open trace, or the end of the log.
+func (s *Shard) needed() tracelog.Pos {
+	if s.oldest == none {
+		return s.log.End()
+	}
+	return s.entries.at(s.oldest).first
+}
+
+// reclaim frees what no open trace needs, but for the history that rescues read.
+func (s *Shard) reclaim() {
+	needed := s.needed()
+	if spare := s.log.BytesBefore(needed) - s.set.History; spare > 0 {
+		s.log.Reclaim(needed, spare)
+	}
+}
+
+// decide asks the policies about the traces and removes them.
+func (s *Shard) decide(now Now, due []int32, reason Reason) {
+	s.batch, s.decoding = s.batch[:0], s.decoding[:0]
+	for _, n := range due {
+		if s.entries.at(n).state == promised {
+			v := s.promises[n]
+			s.conclude(now, n, v, reason)
+			continue
+		}
+		if s.set.SpanIngest { // nothing that arrived decided
+			s.conclude(now, n, policy.Verdict{Policy: -1, SubPolicy: -1}, reason)
+			continue
+		}
+		s.ask(n)
+	}
+	if len(s.batch) == 0 {
+		return
+	}
+	if len(s.verdicts) < len(s.batch) {
+		s.verdicts = make([]policy.Verdict, cap(s.batch))
+	}
+	verdicts := s.verdicts[:len(s.batch)]
+	s.program.DecideBatch(now.Wall, s.batch, verdicts)
+	for i, n := range s.decoding {
+		s.conclude(now, n, verdicts[i], reason)
+	}
+}
+
+// ask puts a trace on the batch to be decided.
+func (s *Shard) ask(n int32) {
+	s.refresh(n)
+	e := s.entries.at(n)
+	i := len(s.decoding)
+	s.decoding = append(s.decoding, n)
+	if i == len(s.spansOf) {
+		s.spansOf = append(s.spansOf, func() ptrace.Traces { return s.decode(s.decoding[i]) })
+	}
+	s.batch = append(s.batch, policy.Trace{ID: e.id, Facts: &e.facts, Bits: s.entries.bitsOf(n), Spans: s.spansOf[i]})
+}
+
+// conclude carries out a verdict and forgets the trace.
+func (s *Shard) conclude(now Now, n int32, v policy.Verdict, reason Reason) {
+	e := s.entries.at(n)
+	s.stats.Decided[v.Outcome].add(e)
+	s.stats.DecidedFor[reason]++
+	s.observe(now, e)
+	if v.Outcome == policy.Sampled {
+		s.keep(now, e, v, reason)
+	} else {
+		s.drop(now, e, v)
+	}
+	s.remove(n)
+}
+
+func (s *Shard) observe(now Now, e *entry) {
+	s.stats.age(now.Mono - e.arrival)
+	if s.set.Lateness != nil && e.facts.Flags&policy.FlagRoot != 0 {
+		s.set.Lateness.Observe(e.service, e.hash, e.newest-e.rootAt)
+	}
+}
+
+func (s *Shard) keep(now Now, e *entry, v policy.Verdict, reason Reason) {
+	s.memory.Keep(now.Wall, e.id, decisionmemory.Kept{
+		Policy:       uint16(v.Policy + 1),
+		SubPolicy:    uint16(v.SubPolicy + 1),
+		Threshold:    v.Threshold,
+		HasThreshold: v.HasThreshold,
+	})
+	s.note(now, e.id, noteKept)
+	s.emit(now, e, v, reason)
+}
+
+// emit hands the trace's records to the owner.
+func (s *Shard) emit(now Now, e *entry, v policy.Verdict, reason Reason) {
+	s.log.Pin(e.first)
+	s.stats.SpansKept += uint64(e.facts.Spans)
+	s.decisions = append(s.decisions, Decision{
+		ID: e.id, Head: e.head, First: e.first, Spans: e.facts.Spans,
+		Policy: v.Policy, SubPolicy: v.SubPolicy, Threshold: v.Threshold, HasTh: v.HasThreshold,
+		Reason: reason, Program: s.program, Waited: now.Mono - e.arrival,
+	})
+}
+
+func (s *Shard) drop(now Now, e *entry, v policy.Verdict) {
+	s.memory.Drop(now.Wall, e.id)
+	s.note(now, e.id, noteDropped)
+	s.stats.SpansDropped[dropReason(v)] += uint64(e.facts.Spans)
+}
+
+// EndFragment ends a ResourceSpans of a request: it asks about what arrived where that is needed, and settles spans that
+// came late.
+func (s *Shard) EndFragment(now Now) {
+	for i := range s.touched {
+		t := &s.touched[i]
+		e := s.entries.at(t.entry)
+		if e.state == gone || e.hash != t.hash { // decided meanwhile
+			continue
+		}
+		switch {
+		case e.state == lateKeep:
+			s.followKept(now, t.entry, e)
+		case e.state == lateDrop:
+			s.followDropped(now, t.entry, e)
+		case s.set.MaxTraceBytes > 0 && e.facts.Bytes > s.set.MaxTraceBytes:
+			s.tooLarge(now, t.entry, e)
+		case s.set.SpanIngest:
+			s.ingest(now, t, e)
+		case s.set.Early:
+			s.early(now, t.entry, e)
+		}
+	}
+	s.touched = s.touched[:0]
+	s.fragment = 0
+}
+
+// early decides a trace whose outcome is certain.
+func (s *Shard) early(now Now, n int32, e *entry) {
+	t := policy.Trace{ID: e.id, Facts: &e.facts, Bits: s.entries.bitsOf(n)}
+	if v, certain := s.program.Certain(&t); certain && v.Outcome == policy.Sampled {
+		s.decide(now, append(s.dueBuf[:0], n), ReasonCertain)
+	}
+}
+
+// ingest asks about the arriving batch of a trace.
+func (s *Shard) ingest(now Now, t *touch, e *entry) {
+	t.facts.Spans, t.facts.Bytes, t.facts.Overhead = e.facts.Spans, e.facts.Bytes, e.facts.Overhead
+	v, final := s.program.DecideIngest(now.Wall, &policy.Trace{ID: e.id, Facts: &t.facts, Bits: t.bits})
+	switch {
+	case final:
+		s.conclude(now, t.entry, v, ReasonIngest)
+	case v.Outcome == policy.Sampled && e.state == open:
+		e.state = promised
+		s.promises[t.entry] = v
+	}
+}
+
+// tooLarge drops a trace that has grown beyond the limit. What comes later is dropped, too.
+func (s *Shard) tooLarge(now Now, n int32, e *entry) {
+	s.stats.TracesTooLarge++
+	s.stats.DecidedFor[ReasonSize]++
+	s.stats.age(now.Mono - e.arrival)
+	s.stats.SpansDropped[DropSize] += uint64(e.facts.Spans)
+	s.memory.Drop(now.Wall, e.id)
+	s.note(now, e.id, noteDropped)
+	s.remove(n)
+}
+
+// followKept hands on spans of a trace that was kept.
+func (s *Shard) followKept(now Now, n int32, e *entry) {
+	_, k := s.memory.Lookup(now.Wall, e.id)
+	s.stats.SpansLateKept += uint64(e.facts.Spans)
+	s.stats.DecidedFor[ReasonLate]++
+	s.emit(now, e, policy.Verdict{
+		Outcome: policy.Sampled, Policy: int32(k.Policy) - 1, SubPolicy: int32(k.SubPolicy) - 1,
+		Threshold: k.Threshold, HasThreshold: k.HasThreshold,
+	}, ReasonLate)
+	s.remove(n)
+}
+
+// followDropped forgets spans of a trace that was dropped, unless they alone say that it must be kept: then the trace is
+// rescued, and the owner looks for what is left of it in the log.
+func (s *Shard) followDropped(now Now, n int32, e *entry) {
+	t := policy.Trace{ID: e.id, Facts: &e.facts, Bits: s.entries.bitsOf(n)}
+	v, certain := s.program.Certain(&t)
+	if !s.set.Rescue || !certain || v.Outcome != policy.Sampled || s.set.SpanIngest {
+		s.stats.SpansLateDropped += uint64(e.facts.Spans)
+		s.stats.SpansDropped[DropLate] += uint64(e.facts.Spans)
+		s.remove(n)
+		return
+	}
+	s.memory.Forget(e.id)
+	s.stats.TracesRescued++
+	s.stats.Decided[policy.Sampled].add(e)
+	s.stats.DecidedFor[ReasonRescue]++
+	s.keep(now, e, v, ReasonRescue)
+	s.remove(n)
+}

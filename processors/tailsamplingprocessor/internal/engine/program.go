@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"context"
+
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/tailgate-otel/tailgate/internal/policy"
+	"github.com/tailgate-otel/tailgate/internal/tracelog"
+)
+
+// SetProgram replaces the policies. Open traces are folded anew from their records, each when it is next needed: folding
+// all of them here would hold the lock for seconds.
+func (s *Shard) SetProgram(p *policy.Program) {
+	s.program = p
+	s.generation++
+	s.entries.setWords(p.Words())
+	s.log.SetMarker(marker{p})
+	s.touched = nil
+	for n, v := range s.promises { // the promise stands, the policy that gave it is gone
+		v.Policy, v.SubPolicy = -1, -1
+		s.promises[n] = v
+	}
+}
+
+// refresh folds a trace anew if its facts are those of an earlier program.
+func (s *Shard) refresh(n int32) {
+	e := s.entries.at(n)
+	if e.generation == s.generation {
+		return
+	}
+	e.generation = s.generation
+	clear(s.entries.bitsOf(n))
+	if s.set.SpanIngest {
+		return
+	}
+	td := s.decode(n)
+	spans, bytes, overhead := e.facts.Spans, e.facts.Bytes, e.facts.Overhead
+	e.facts = policy.Facts{}
+	s.refold(&e.facts, s.entries.bitsOf(n), td)
+	if e.facts.Spans != spans { // a record could not be read
+		s.stats.SpansHeld += int64(e.facts.Spans) - int64(spans)
+		s.stats.SpansDropped[DropUnreadable] += uint64(spans) - uint64(e.facts.Spans)
+	}
+	if bytes == 0 { // recovered
+		sizer := ptrace.ProtoMarshaler{}
+		for _, rs := range td.ResourceSpans().All() {
+			bytes += uint64(sizer.ResourceSpansSize(rs))
+		}
+	}
+	e.facts.Bytes, e.facts.Overhead = bytes, overhead
+}
+
+func (s *Shard) refold(f *policy.Facts, bits []uint64, td ptrace.Traces) {
+	p := s.program
+	for _, rs := range td.ResourceSpans().All() {
+		p.ApplyResource(bits, policy.Mark(marker{p}.MarkResource(rs.Resource().Attributes())))
+		for _, ss := range rs.ScopeSpans().All() {
+			for _, span := range ss.Spans().All() {
+				s.refoldSpan(f, bits, span)
+				if p.NeedsSpan() {
+					p.FoldOTTL(context.Background(), bits, rs, ss, span)
+				}
+			}
+		}
+	}
+}
+
+func (s *Shard) refoldSpan(f *policy.Facts, bits []uint64, span ptrace.Span) {
+	s.span = foldable(span)
+	s.program.Fold(f, bits, &s.span)
+	s.seen.Reset()
+	for k, v := range span.Attributes().All() {
+		if s.program.SpanKey(k) {
+			s.program.ApplySpan(bits, &s.seen, s.program.MarkSpan(k, policyValue(v)))
+		}
+	}
+}
+
+func foldable(span ptrace.Span) policy.Span {
+	return policy.Span{
+		Start:      uint64(span.StartTimestamp()),
+		End:        uint64(span.EndTimestamp()),
+		Status:     int32(span.Status().Code()),
+		Flags:      span.Flags(),
+		TraceState: span.TraceState().AsRaw(),
+		Root:       span.ParentSpanID().IsEmpty(),
+	}
+}
+
+// decode turns the records of an open trace back into spans.
+func (s *Shard) decode(n int32) ptrace.Traces {
+	e := s.entries.at(n)
+	td, _ := Decode(s.log.View(), e.id, e.head)
+	return td
+}
+
+// Decode turns the records of a trace that end at head back into spans. Records that cannot be read are left out and
+// counted.
+func Decode(v tracelog.View, id [16]byte, head tracelog.Pos) (td ptrace.Traces, unreadable int) {
+	positions, err := v.Positions(nil, tracelog.Trace{ID: id, Head: head})
+	if err != nil {
+		unreadable++
+	}
+	out, bad := v.AppendOTLP(nil, id, positions)
+	td, err = (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(out)
+	if err != nil { // what AppendOTLP writes is well formed; a corrupt record may still hold text that is no UTF-8
+		return ptrace.NewTraces(), unreadable + len(positions)
+	}
+	return td, unreadable + bad
+}

@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"github.com/tailgate-otel/tailgate/internal/decisionmemory"
+	"github.com/tailgate-otel/tailgate/internal/tracelog"
+)
+
+// What a note in the log says.
+const (
+	noteDropped   byte = iota
+	noteKept           // decided, to be handed on
+	noteDelivered      // accepted by whoever comes next; Data is the position of the newest record
+)
+
+func (s *Shard) note(now Now, id [16]byte, what byte) {
+	if s.set.Notes {
+		s.writeNote(now, tracelog.Note{ID: id, What: what})
+	}
+}
+
+// writeNote is best effort: without its note a trace is decided, or handed on, once more after a crash.
+func (s *Shard) writeNote(now Now, n tracelog.Note) {
+	if err := s.log.AppendNote(uint64(now.Wall.UnixNano()), n); err != nil {
+		s.stats.NotesLost++
+	}
+}
+
+// Done releases the records of decisions that were delivered, or given up.
+func (s *Shard) Done(now Now, decisions []Decision) {
+	for i := range decisions {
+		d := &decisions[i]
+		if s.set.Notes {
+			s.writeNote(now, tracelog.Note{ID: d.ID, What: noteDelivered, Data: uint64(d.Head)})
+		}
+		s.log.View().Unpin(d.First)
+	}
+	s.reclaim()
+}
+
+// Restored is what was found in a log of a former life.
+type Restored struct {
+	Traces, Spans int // undecided
+	Kept          int // decided to be kept, and not delivered
+	Torn          int // segments that end in bytes that are no records
+}
+
+// Restore takes the segments of a former life, oldest first, into an empty shard. Their undecided traces are open again
+// and wait once more; those that were kept and not delivered are decisions at once.
+func (s *Shard) Restore(now Now, shard int, former []tracelog.Former) (r Restored) {
+	x := restorer{
+		Shard: s, now: now, heads: map[tracelog.Pos]int32{},
+		kept: map[[16]byte]*chain{}, dropped: map[[16]byte]struct{}{}, late: map[tracelog.Pos]*chain{},
+	}
+	s.log.Adopt(former)
+	for _, f := range former {
+		if torn := tracelog.Scan(f, shard, x.record); torn != 0 {
+			r.Torn++
+		}
+	}
+	s.generation++ // all that is open must be folded from its records
+	for n := s.oldest; n != none; n = s.entries.at(n).newer {
+		r.Traces++
+		r.Spans += int(s.entries.at(n).facts.Spans)
+	}
+	for _, c := range x.late {
+		r.Kept++
+		r.Spans += int(c.spans)
+		s.redeliver(c)
+	}
+	s.stats.SpansRecovered += uint64(r.Spans)
+	s.stats.TracesRecovered += uint64(r.Traces)
+	return r
+}
+
+// chain is a run of records of a kept trace that was not delivered yet.
+type chain struct {
+	id          [16]byte
+	head, first tracelog.Pos
+	spans       uint32
+}
+
+// restorer reads a former log.
+type restorer struct {
+	*Shard
+	now     Now
+	heads   map[tracelog.Pos]int32 // newest record of each open trace
+	kept    map[[16]byte]*chain
+	dropped map[[16]byte]struct{}
+	late    map[tracelog.Pos]*chain // not delivered, by newest record
+}
+
+func (x *restorer) record(r tracelog.Record) {
+	if r.Note != nil {
+		x.noted(r.Note)
+		return
+	}
+	n, ok := x.heads[r.Prev]
+	if r.HasID {
+		if n = x.find(Hash(r.ID), r.ID); n != none {
+			ok = true
+		}
+	}
+	switch {
+	case ok:
+		e := x.entries.at(n)
+		delete(x.heads, e.head)
+		e.head = r.Pos
+		x.count(n)
+	case !r.HasID:
+		x.continueLate(r)
+	default:
+		x.begin(r)
+	}
+}
+
+// begin starts a chain of records: of a new trace, or of one that was decided.
+func (x *restorer) begin(r tracelog.Record) {
+	if _, was := x.kept[r.ID]; was {
+		x.late[r.Pos] = &chain{id: r.ID, head: r.Pos, first: r.Pos, spans: 1}
+		return
+	}
+	if _, was := x.dropped[r.ID]; was {
+		return
+	}
+	x.count(x.create(x.now, Hash(r.ID), r.ID, r.Pos, open))
+}
+
+func (x *restorer) count(n int32) {
+	e := x.entries.at(n)
+	x.heads[e.head] = n
+	e.facts.Spans++
+	x.stats.SpansHeld++
+}
+
+func (x *restorer) continueLate(r tracelog.Record) {
+	if c := x.late[r.Prev]; c != nil {
+		delete(x.late, c.head)
+		c.head = r.Pos
+		c.spans++
+		x.late[c.head] = c
+	}
+}
+
+func (x *restorer) noted(note *tracelog.Note) {
+	switch note.What {
+	case noteDelivered:
+		delete(x.late, tracelog.Pos(note.Data))
+	case noteKept:
+		c := &chain{id: note.ID}
+		x.kept[note.ID] = c
+		x.memory.Keep(x.now.Wall, note.ID, decisionmemory.Kept{})
+		if n := x.close(note.ID); n != none {
+			e := x.entries.at(n)
+			*c = chain{id: e.id, head: e.head, first: e.first, spans: e.facts.Spans}
+			x.late[c.head] = c
+		}
+	case noteDropped:
+		x.dropped[note.ID] = struct{}{}
+		x.memory.Drop(x.now.Wall, note.ID)
+		x.close(note.ID)
+	}
+}
+
+// close forgets an open trace that was decided in the former life. Its entry can be read until the next create.
+func (x *restorer) close(id [16]byte) int32 {
+	n := x.find(Hash(id), id)
+	if n != none {
+		delete(x.heads, x.entries.at(n).head)
+		x.stats.NewTraces--
+		x.remove(n)
+	}
+	return n
+}
+
+// redeliver hands on a trace that was kept in the former life.
+func (s *Shard) redeliver(c *chain) {
+	s.log.Pin(c.first)
+	s.stats.SpansKept += uint64(c.spans)
+	s.decisions = append(s.decisions, Decision{
+		ID: c.id, Head: c.head, First: c.first, Spans: c.spans, Policy: -1, SubPolicy: -1,
+		Reason: ReasonRecovered, Program: s.program,
+	})
+}
