@@ -22,11 +22,12 @@ func CPU() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// Allocations is the number of heap objects allocated so far.
+// Allocations is the number of heap objects allocated so far. It stops the world for a moment: package runtime/metrics
+// would not, but leaves out what sits in the caches of the processors.
 func Allocations() uint64 {
-	s := []metrics.Sample{{Name: "/gc/heap/allocs:objects"}, {Name: "/gc/heap/tiny/allocs:objects"}}
-	metrics.Read(s)
-	return s[0].Value.Uint64() + s[1].Value.Uint64()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Mallocs
 }
 
 // GC says how much CPU the collector used, as of the end of the last cycle: the runtime adds up only then.

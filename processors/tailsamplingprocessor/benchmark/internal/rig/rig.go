@@ -61,11 +61,13 @@ type Rig struct {
 	next   consumer.Traces
 	proc   processor.Traces
 	reader *sdkmetric.ManualReader
+	meters *sdkmetric.MeterProvider
 }
 
 // Start makes and starts the engine's sampler.
 func Start(e Engine, s Settings) (*Rig, error) {
-	r := &Rig{engine: e, reader: sdkmetric.NewManualReader()}
+	reader := sdkmetric.NewManualReader()
+	r := &Rig{engine: e, reader: reader, meters: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))}
 	if e.Factory == nil {
 		nothing, err := consumer.NewTraces(func(context.Context, ptrace.Traces) error { return nil })
 		r.next = nothing
@@ -98,7 +100,7 @@ func Start(e Engine, s Settings) (*Rig, error) {
 // Telemetry is what components of this rig are made with: metrics that count, no logs, no traces.
 func (r *Rig) Telemetry() component.TelemetrySettings {
 	t := componenttest.NewNopTelemetrySettings()
-	t.MeterProvider = sdkmetric.NewMeterProvider(sdkmetric.WithReader(r.reader))
+	t.MeterProvider = r.meters
 	return t
 }
 

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+
+	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/report"
+	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/scenario"
+)
+
+// measure runs a spec in a child process and returns its result.
+func measure(s scenario.Spec) (scenario.Result, error) {
+	var result scenario.Result
+	spec, err := json.Marshal(s)
+	if err != nil {
+		return result, fmt.Errorf("describe a measurement: %w", err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return result, fmt.Errorf("find this program to start it again: %w", err)
+	}
+	cmd := exec.Command(self, "-child", string(spec))
+	cmd.Stderr = os.Stderr
+	cmd.Env = environment(s.Kind)
+	toChild, err := cmd.StdinPipe()
+	if err != nil {
+		return result, fmt.Errorf("pipe to a child: %w", err)
+	}
+	fromChild, err := cmd.StdoutPipe()
+	if err != nil {
+		return result, fmt.Errorf("pipe from a child: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return result, fmt.Errorf("start a child: %w", err)
+	}
+	out := bufio.NewReader(fromChild)
+	if s.Kind == scenario.HTTP {
+		if err := scenario.Load(s, toChild, out); err != nil {
+			return result, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
+		}
+	}
+	decoding := json.NewDecoder(out).Decode(&result)
+	if err := cmd.Wait(); err != nil {
+		return result, fmt.Errorf("%s of %s: child: %w", s.Kind, s.Engine, err)
+	}
+	if decoding != nil {
+		return result, fmt.Errorf("%s of %s: read the result: %w", s.Kind, s.Engine, decoding)
+	}
+	return result, nil
+}
+
+// environment limits a child: to one core where that is measured, and to the memory of the machine. Without a limit a
+// heap of 11 GB, contrib's at 500,000 open traces, may grow to twice that before the next collection.
+func environment(kind scenario.Kind) []string {
+	env := os.Environ()
+	if kind == scenario.Closed {
+		env = append(env, "GOMAXPROCS=1")
+	}
+	if memory := report.Memory(); memory > 0 {
+		env = append(env, fmt.Sprintf("GOMEMLIMIT=%d", memory/5*4))
+	}
+	return env
+}

@@ -1,0 +1,108 @@
+// Program benchmark measures our tail_sampling beside contrib's on the same machine, in the same run and on the same
+// traffic, and writes the comparison into docs/benchmarks.md. Every measurement runs in a child process of its own (this
+// program, started again), so that CPU and memory are those of one engine; engines take turns and the median of the runs
+// counts. It fails when the engines do not keep the same spans.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/scenario"
+)
+
+// options are what the user chose.
+type options struct {
+	runs      int
+	open      []int // sizes of the memory and scaling measurements, in open traces
+	pacedOpen int
+	rate      int // spans per second, paced
+	httpRate  int
+	measured  int // spans measured in the closed loop
+	seconds   time.Duration
+	seed      uint64
+	out       string
+	engines   string
+	rough     bool // leave out what takes long and seldom surprises
+}
+
+func main() {
+	child := flag.String("child", "", "internal: measure one engine as described by this JSON and print the result")
+	quick := flag.Bool("quick", false, "a rough look in about a minute: one run, 10,000 open traces")
+	full := flag.Bool("full", false, "measure 500,000 open traces too; contrib needs about 11 GB for them")
+	o := options{}
+	flag.IntVar(&o.runs, "runs", 3, "runs of each measurement; the median counts")
+	sizes := flag.String("open", "10000,100000", "numbers of open traces to measure memory and scaling at")
+	flag.IntVar(&o.pacedOpen, "paced-open", 100_000, "open traces of the paced measurement")
+	flag.IntVar(&o.rate, "rate", 70_000, "spans per second of the paced measurement")
+	flag.IntVar(&o.httpRate, "http-rate", 41_600, "spans per second over OTLP/HTTP")
+	flag.IntVar(&o.measured, "spans", 2_000_000, "spans to measure in the closed loop, after warming up")
+	flag.DurationVar(&o.seconds, "time", 30*time.Second, "how long to measure at a steady rate, after warming up")
+	flag.Uint64Var(&o.seed, "seed", 1, "seed of the traffic")
+	flag.StringVar(&o.out, "out", "docs/benchmarks.md", "file to write the comparison into; empty: standard output only")
+	flag.StringVar(&o.engines, "engines", "contrib,ours", "samplers to compare")
+	flag.Parse()
+
+	if *child != "" {
+		exit(runChild(*child))
+	}
+	var err error
+	if o.open, err = parseSizes(*sizes); err != nil {
+		exit(err)
+	}
+	if *full {
+		o.open = append(o.open, 500_000)
+	}
+	if *quick {
+		o.quick()
+	}
+	exit(compare(o))
+}
+
+// quick shrinks everything to what shows that the benchmark works and where the figures roughly are.
+func (o *options) quick() {
+	o.runs, o.open, o.pacedOpen, o.rough = 1, []int{10_000}, 10_000, true
+	o.measured, o.seconds = 400_000, 4*time.Second
+}
+
+func parseSizes(list string) ([]int, error) {
+	var sizes []int
+	for word := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(word))
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("-open: %q is not a number of traces; give numbers such as 10000,100000", word)
+		}
+		sizes = append(sizes, n)
+	}
+	return sizes, nil
+}
+
+// runChild measures and prints the result as the last line.
+func runChild(spec string) error {
+	var s scenario.Spec
+	if err := json.Unmarshal([]byte(spec), &s); err != nil {
+		return fmt.Errorf("-child: %w", err)
+	}
+	e, err := engineNamed(s.Engine)
+	if err != nil {
+		return err
+	}
+	result, err := scenario.Run(s, e, os.Stdin, os.Stdout)
+	if err != nil {
+		return fmt.Errorf("%s of %s: %w", s.Kind, s.Engine, err)
+	}
+	return json.NewEncoder(os.Stdout).Encode(result)
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "benchmark:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
