@@ -2,6 +2,7 @@ package otlpwire
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 )
 
@@ -119,16 +120,18 @@ func End(dst []byte, m Mark) []byte {
 // SizeValue returns the size of v as an AnyValue message, that is of what AppendValue appends.
 func SizeValue(v Value) int {
 	switch v.typ {
-	case TypeStr, TypeBytes, TypeSlice, TypeMap:
-		return 1 + SizeUvarint(uint64(len(v.data))) + len(v.data)
+	case TypeEmpty:
+		return 0
 	case TypeBool:
 		return 2
-	case TypeInt, TypeStrIndex:
-		return 1 + SizeUvarint(v.num)
+	case TypeInt:
+		return 1 + SizeUvarint(v.number())
+	case TypeStrIndex:
+		return 1 + SizeUvarint(v.index())
 	case TypeDouble:
 		return 9
 	}
-	return 0
+	return SizeBytes(ValueStr, len(v.data))
 }
 
 // AppendValue appends the AnyValue message of v. Unlike the scalars of other messages, a zero inside a value is written:
@@ -144,16 +147,26 @@ func AppendValue(dst []byte, v Value) []byte {
 	case TypeMap:
 		return AppendBytes(dst, ValueMap, v.data)
 	case TypeBool:
-		return append(dst, byte(ValueBool), byte(v.num))
+		return appendBool(dst, v.Bool())
 	case TypeInt:
-		return binary.AppendUvarint(append(dst, byte(ValueInt)), v.num)
+		return binary.AppendUvarint(append(dst, byte(ValueInt)), v.number())
 	case TypeStrIndex:
-		return binary.AppendUvarint(append(dst, byte(ValueStrIndex)), v.num)
+		return binary.AppendUvarint(append(dst, byte(ValueStrIndex)), v.index())
 	case TypeDouble:
-		return binary.LittleEndian.AppendUint64(append(dst, byte(ValueDouble)), v.num)
+		return append(append(dst, byte(ValueDouble)), v.data...)
 	}
 	return dst
 }
+
+func appendBool(dst []byte, b bool) []byte {
+	if b {
+		return append(dst, byte(ValueBool), 1)
+	}
+	return append(dst, byte(ValueBool), 0)
+}
+
+// index is the number of a TypeStrIndex as it is written: 32 bits, sign extended.
+func (v Value) index() uint64 { return uint64(int32(v.number())) }
 
 // SizeKeyValue returns the size of kv as a message, without the tag and length of the field it will stand in.
 func SizeKeyValue(kv *KeyValue) int {
@@ -172,18 +185,32 @@ func AppendKeyValue(dst []byte, f Field, kv *KeyValue) []byte {
 
 // AppendStr appends an attribute with a string value as field f.
 func AppendStr[K, V ~string | ~[]byte](dst []byte, f Field, key K, s V) []byte {
-	inner := SizeBytes(ValueStr, len(s))
-	dst = AppendHeader(dst, f, SizeBytes(KeyValueValue, inner)+SizeText(KeyValueKey, len(key)))
-	dst = AppendHeader(dst, KeyValueValue, inner)
+	dst = appendPair(dst, f, len(key), SizeBytes(ValueStr, len(s)))
 	dst = AppendBytes(dst, ValueStr, s)
 	return AppendText(dst, KeyValueKey, key)
 }
 
-// AppendScalar appends an attribute whose value holds no bytes (a number, a boolean or nothing) as field f.
-func AppendScalar[K ~string | ~[]byte](dst []byte, f Field, key K, v Value) []byte {
-	inner := SizeValue(v)
-	dst = AppendHeader(dst, f, SizeBytes(KeyValueValue, inner)+SizeText(KeyValueKey, len(key)))
-	dst = AppendHeader(dst, KeyValueValue, inner)
-	dst = AppendValue(dst, v)
+// AppendInt appends an attribute with an integer value as field f.
+func AppendInt[K ~string | ~[]byte](dst []byte, f Field, key K, i int64) []byte {
+	dst = appendPair(dst, f, len(key), 1+SizeUvarint(uint64(i)))
+	dst = binary.AppendUvarint(append(dst, byte(ValueInt)), uint64(i))
 	return AppendText(dst, KeyValueKey, key)
+}
+
+// AppendDouble appends an attribute with a floating-point value as field f.
+func AppendDouble[K ~string | ~[]byte](dst []byte, f Field, key K, x float64) []byte {
+	dst = appendPair(dst, f, len(key), 9)
+	dst = binary.LittleEndian.AppendUint64(append(dst, byte(ValueDouble)), math.Float64bits(x))
+	return AppendText(dst, KeyValueKey, key)
+}
+
+// AppendBool appends an attribute with a boolean value as field f.
+func AppendBool[K ~string | ~[]byte](dst []byte, f Field, key K, b bool) []byte {
+	return AppendText(appendBool(appendPair(dst, f, len(key), 2), b), KeyValueKey, key)
+}
+
+// appendPair appends what comes before the value in a KeyValue as field f whose key and AnyValue have these lengths.
+func appendPair(dst []byte, f Field, key, value int) []byte {
+	dst = AppendHeader(dst, f, SizeBytes(KeyValueValue, value)+SizeText(KeyValueKey, key))
+	return AppendHeader(dst, KeyValueValue, value)
 }

@@ -1,7 +1,7 @@
 package otlpwire
 
 const (
-	cutShort  = "cut short, or a varint longer than ten bytes"
+	cutShort  = "cut short, or a malformed length, number or tag"
 	wrongType = "wrong wire type, or field number 0"
 	badLength = "an id of the wrong length"
 	badGroup  = "an unknown field that cannot be skipped"
@@ -174,15 +174,4 @@ func plain(kv []byte) bool {
 		return false
 	}
 	return isStr(v) || isInt(v)
-}
-
-// isInt recognises a value that is an integer or boolean of at most two bytes and nothing else.
-func isInt(v []byte) bool {
-	switch len(v) {
-	case 2:
-		return (v[0] == byte(ValueInt) || v[0] == byte(ValueBool)) && v[1] < 0x80
-	case 3:
-		return v[0] == byte(ValueInt) && v[1] >= 0x80 && v[2] < 0x80
-	}
-	return false
 }

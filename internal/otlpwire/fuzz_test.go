@@ -3,6 +3,8 @@ package otlpwire_test
 import (
 	"math/rand/v2"
 	"testing"
+
+	"github.com/tailgate-otel/tailgate/internal/otlpwire"
 )
 
 // FuzzParse: for any bytes, pdata and we agree whether they are a request and what it says. The seeds are requests as
@@ -12,16 +14,45 @@ func FuzzParse(f *testing.F) {
 	for seed := range uint64(20) {
 		f.Add(marshal(f, odd(rand.New(rand.NewPCG(seed, 0)))))
 	}
+	for seed := range uint64(20) {
+		f.Add(speaker{Rand: rand.New(rand.NewPCG(seed, 4)), faulty: 1000}.message("request", 9))
+	}
+	for _, c := range wireCases(f) {
+		f.Add(c.bytes)
+	}
 	f.Fuzz(compare)
 }
 
-// TestRandomRequests is the part of FuzzParse that runs always, on many more well-formed requests.
+// TestRandomRequests is the part of FuzzParse that runs always, on many more requests that the Collector could have
+// sent, and on the same with their fields the other way round.
 func TestRandomRequests(t *testing.T) {
 	for seed := range uint64(2000) {
-		compare(t, marshal(t, odd(rand.New(rand.NewPCG(seed, 1)))))
+		b := marshal(t, odd(rand.New(rand.NewPCG(seed, 1))))
+		compare(t, b)
+		compare(t, ascending(b))
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
+	}
+}
+
+// TestUnusualRequests compares on requests that nobody sends but anybody may, about half of them with a fault.
+func TestUnusualRequests(t *testing.T) {
+	const rounds = 5000
+	accepted := 0
+	for seed := range uint64(rounds) {
+		s := speaker{Rand: rand.New(rand.NewPCG(seed, 3)), faulty: 500}
+		b := s.message("request", 9)
+		compare(t, b)
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+		if _, err := otlpwire.Parse(b, otlpwire.Limits{}); err == nil {
+			accepted++
+		}
+	}
+	if accepted < rounds/5 || accepted > rounds*4/5 {
+		t.Errorf("%d of %d requests are well-formed: the test has lost its balance", accepted, rounds)
 	}
 }
 

@@ -22,17 +22,20 @@ func Parse(b []byte, lim Limits) (Request, error) {
 	return Request{raw: b, spans: c.spans - c.ignored}, nil
 }
 
-// Bytes returns the bytes given to Parse.
-func (r *Request) Bytes() []byte { return r.raw }
+// Trusted returns b, which holds so many spans, as a request without looking at it. It is for bytes that pdata has just
+// marshalled or that Parse accepted before; on others the iterators stop early, without saying so.
+func Trusted(b []byte, spans int) Request { return Request{raw: b, spans: spans} }
+
+// Bytes returns the request's bytes.
+func (r Request) Bytes() []byte { return r.raw }
 
 // SpanCount returns how many spans the iterators will hand out.
-func (r *Request) SpanCount() int { return r.spans }
+func (r Request) SpanCount() int { return r.spans }
 
 // ResourceSpans iterates over the groups of spans that share a resource.
-func (r *Request) ResourceSpans() iter.Seq[ResourceSpans] {
-	raw := r.raw
+func (r Request) ResourceSpans() iter.Seq[ResourceSpans] {
 	return func(yield func(ResourceSpans) bool) {
-		eachMessage(raw, 0, math.MaxInt, RequestResourceSpans, func(raw []byte) bool { return yield(readResourceSpans(raw)) })
+		eachMessage(r.raw, 0, math.MaxInt, RequestResourceSpans, func(raw []byte) bool { return yield(readResourceSpans(raw)) })
 	}
 }
 

@@ -1,6 +1,7 @@
 package otlpwire
 
 import (
+	"encoding/binary"
 	"iter"
 	"math"
 )
@@ -24,37 +25,25 @@ const (
 )
 
 // Value is an attribute value, OTLP's AnyValue. The zero value is the empty value.
+//
+// It keeps numbers as they were on the wire, too: that makes it four words, the largest struct that Go passes in
+// registers. With a fifth for the number, BenchmarkRead's facts took 540 ns per span instead of 330.
 type Value struct {
 	typ  Type
-	num  uint64
 	data []byte
 }
 
 // StrValue returns s as a string value; it aliases s.
-func StrValue(s []byte) Value { return Value{typ: TypeStr, data: s} }
+func StrValue(s []byte) Value { return Value{TypeStr, s} }
 
 // BytesValue returns b as a bytes value; it aliases b.
-func BytesValue(b []byte) Value { return Value{typ: TypeBytes, data: b} }
+func BytesValue(b []byte) Value { return Value{TypeBytes, b} }
 
-// IntValue returns an integer value.
-func IntValue(i int64) Value { return Value{typ: TypeInt, num: uint64(i)} }
+// SliceValue returns the list whose ArrayValue message is raw; it aliases raw.
+func SliceValue(raw []byte) Value { return Value{TypeSlice, raw} }
 
-// DoubleValue returns a floating-point value.
-func DoubleValue(f float64) Value { return Value{typ: TypeDouble, num: math.Float64bits(f)} }
-
-// BoolValue returns a boolean value.
-func BoolValue(b bool) Value {
-	if b {
-		return Value{typ: TypeBool, num: 1}
-	}
-	return Value{typ: TypeBool}
-}
-
-// SliceValue returns a list whose ArrayValue message is raw; MapValue one whose KeyValueList message is raw.
-func SliceValue(raw []byte) Value { return Value{typ: TypeSlice, data: raw} }
-
-// MapValue returns a map whose KeyValueList message is raw.
-func MapValue(raw []byte) Value { return Value{typ: TypeMap, data: raw} }
+// MapValue returns the map whose KeyValueList message is raw; it aliases raw.
+func MapValue(raw []byte) Value { return Value{TypeMap, raw} }
 
 // Type returns what v holds.
 func (v Value) Type() Type { return v.typ }
@@ -67,12 +56,12 @@ func (v Value) Str() []byte {
 	return v.data
 }
 
-// Int returns the integer, or the index of a TypeStrIndex; 0 for other values.
+// Int returns the integer; 0 for other values.
 func (v Value) Int() int64 {
-	if v.typ != TypeInt && v.typ != TypeStrIndex {
+	if v.typ != TypeInt {
 		return 0
 	}
-	return int64(v.num)
+	return int64(v.number())
 }
 
 // Double returns the floating-point number; 0 for other values.
@@ -80,11 +69,17 @@ func (v Value) Double() float64 {
 	if v.typ != TypeDouble {
 		return 0
 	}
-	return math.Float64frombits(v.num)
+	return math.Float64frombits(binary.LittleEndian.Uint64(v.data))
 }
 
 // Bool returns the boolean; false for other values.
-func (v Value) Bool() bool { return v.typ == TypeBool && v.num != 0 }
+func (v Value) Bool() bool { return v.typ == TypeBool && v.number() != 0 }
+
+// number returns the varint of a value that is one.
+func (v Value) number() uint64 {
+	n, _ := uvarint(v.data, 0)
+	return n
+}
 
 // Raw returns the message of a list or map, ArrayValue or KeyValueList; of other values nothing.
 func (v Value) Raw() []byte {
@@ -122,16 +117,13 @@ func (v Value) Map() iter.Seq2[[]byte, Value] {
 
 // ReadValue returns the value in raw, an AnyValue message, and aliases raw.
 func ReadValue(raw []byte) Value {
-	if isStr(raw) {
-		return Value{typ: TypeStr, data: raw[2:]}
+	switch {
+	case isStr(raw):
+		return Value{TypeStr, raw[2:]}
+	case isInt(raw):
+		return Value{TypeInt, raw[1:]}
 	}
-	return readValue(raw)
-}
-
-func readValue(raw []byte) Value {
-	var v Value
-	v.decode(raw)
-	return v
+	return mergeValue(Value{}, raw)
 }
 
 // isStr recognises the value that most attributes have: a string shorter than 128 bytes and nothing else.
@@ -139,28 +131,42 @@ func isStr(value []byte) bool {
 	return len(value) > 1 && value[0] == byte(ValueStr) && int(value[1]) == len(value)-2 && value[1] < 0x80
 }
 
-// decode merges raw into v: the last field counts, and if there is none v stays as it is.
-func (v *Value) decode(raw []byte) {
-	for f, num, at, pos := next(raw, 0); f != 0; f, num, at, pos = next(raw, pos) {
-		switch f {
-		case ValueStr:
-			*v = Value{typ: TypeStr, data: raw[at:pos:pos]}
-		case ValueBool:
-			*v = BoolValue(num != 0)
-		case ValueInt:
-			*v = Value{typ: TypeInt, num: num}
-		case ValueDouble:
-			*v = Value{typ: TypeDouble, num: num}
-		case ValueArray:
-			*v = Value{typ: TypeSlice, data: raw[at:pos:pos]}
-		case ValueMap:
-			*v = Value{typ: TypeMap, data: raw[at:pos:pos]}
-		case ValueBytes:
-			*v = Value{typ: TypeBytes, data: raw[at:pos:pos]}
-		case ValueStrIndex:
-			*v = Value{typ: TypeStrIndex, num: uint64(int32(num))}
+// isInt recognises an integer of at most two bytes, 0 to 16383, and nothing else.
+func isInt(value []byte) bool {
+	return len(value) == 2 && value[0] == byte(ValueInt) && value[1] < 0x80 ||
+		len(value) == 3 && value[0] == byte(ValueInt) && value[1] >= 0x80 && value[2] < 0x80
+}
+
+// mergeValue returns what remains of v when raw is read after it: the last field counts, and if there is none, v.
+func mergeValue(v Value, raw []byte) Value {
+	for f, _, at, pos := next(raw, 0); f != 0; f, _, at, pos = next(raw, pos) {
+		if typ := typeOf(f); typ != TypeEmpty {
+			v = Value{typ, raw[at:pos:pos]}
 		}
 	}
+	return v
+}
+
+func typeOf(f Field) Type {
+	switch f {
+	case ValueStr:
+		return TypeStr
+	case ValueBool:
+		return TypeBool
+	case ValueInt:
+		return TypeInt
+	case ValueDouble:
+		return TypeDouble
+	case ValueArray:
+		return TypeSlice
+	case ValueMap:
+		return TypeMap
+	case ValueBytes:
+		return TypeBytes
+	case ValueStrIndex:
+		return TypeStrIndex
+	}
+	return TypeEmpty
 }
 
 // KeyValue is an attribute, or an entry of a map value.
@@ -179,7 +185,7 @@ func (kv *KeyValue) Decode(raw []byte) {
 		case KeyValueKey:
 			kv.Key = f.Bytes
 		case KeyValueValue:
-			kv.Value.decode(f.Bytes)
+			kv.Value = mergeValue(kv.Value, f.Bytes)
 		case KeyValueKeyIndex:
 			kv.KeyIndex = int32(f.Num)
 		}
