@@ -11,6 +11,8 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/tailgate-otel/tailgate/internal/confkeys"
+
+	"github.com/tailgate-otel/tailgate/internal/quantity"
 )
 
 const traceIDPlaceholder = "{trace_id}"
@@ -27,7 +29,7 @@ type Config struct {
 	// OutOfOrderTimeWindow is how much older than the newest sample of its series a sample or exemplar may be. Smaller
 	// loses what retries and several replicas deliver late, larger keeps more head chunks open. 0 refuses whatever is
 	// out of order. Default 10m.
-	OutOfOrderTimeWindow Duration `mapstructure:"out_of_order_time_window"`
+	OutOfOrderTimeWindow quantity.Duration `mapstructure:"out_of_order_time_window"`
 
 	// MaxExemplars is the size of the ring that all series share; at about 100 bytes each the default takes 10 MB.
 	// The oldest is overwritten. 0 stores none. Default 100000.
@@ -49,15 +51,15 @@ type Config struct {
 // RetentionConfig says when blocks are deleted: when either limit is passed.
 type RetentionConfig struct {
 	// Time is how long samples are kept. Default 15d; at least 2h, the length of one block.
-	Time Duration `mapstructure:"time"`
+	Time quantity.Duration `mapstructure:"time"`
 	// Size is how many bytes blocks may take on disk, the write-ahead log not included. Default 0, no limit.
-	Size Bytes `mapstructure:"size"`
+	Size quantity.Bytes `mapstructure:"size"`
 }
 
 // QueryConfig limits queries.
 type QueryConfig struct {
 	// Timeout ends a query, waiting included. Default 2m.
-	Timeout Duration `mapstructure:"timeout"`
+	Timeout quantity.Duration `mapstructure:"timeout"`
 	// MaxSamples is how many samples one query may hold in memory at 16 bytes each; beyond it the query is refused.
 	// Default 50000000 (800 MB); a dashboard needs well under a million.
 	MaxSamples int `mapstructure:"max_samples"`
@@ -65,7 +67,7 @@ type QueryConfig struct {
 	// the processors to the pipelines; stock Prometheus, which has a machine to itself, takes 20.
 	MaxConcurrency int `mapstructure:"max_concurrency"`
 	// LookbackDelta is how far an instant query looks back for a sample. Default 5m.
-	LookbackDelta Duration `mapstructure:"lookback_delta"`
+	LookbackDelta quantity.Duration `mapstructure:"lookback_delta"`
 }
 
 // ViewerConfig configures the dashboard viewer.
@@ -127,7 +129,7 @@ func (c *Config) validateQuery() []error {
 	}
 	if w := c.HTTP.WriteTimeout; w > 0 && q.Timeout > 0 && w <= time.Duration(q.Timeout) {
 		add("http::write_timeout: must be longer than query::timeout (%s), or slow queries end without an answer, got %s",
-			q.Timeout, Duration(w))
+			q.Timeout, quantity.Duration(w))
 	}
 	if c.HTTP.NetAddr.Endpoint == "" {
 		add("http::endpoint: must be an address to listen on, for example localhost:9090")

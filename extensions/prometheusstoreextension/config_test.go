@@ -13,6 +13,8 @@ import (
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 
 	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension"
+
+	"github.com/tailgate-otel/tailgate/internal/quantity"
 )
 
 func load(t *testing.T, file string) (*prometheusstoreextension.Config, error) {
@@ -64,17 +66,17 @@ func TestFullConfigIsRead(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "/var/lib/tailgate/prometheus", cfg.Directory)
 	assert.Equal(t, prometheusstoreextension.RetentionConfig{
-		Time: prometheusstoreextension.Duration(30 * 24 * time.Hour),
+		Time: quantity.Duration(30 * 24 * time.Hour),
 		Size: 20 << 30,
 	}, cfg.Retention)
-	assert.Equal(t, prometheusstoreextension.Duration(time.Hour), cfg.OutOfOrderTimeWindow)
+	assert.Equal(t, quantity.Duration(time.Hour), cfg.OutOfOrderTimeWindow)
 	assert.Equal(t, int64(50_000), cfg.MaxExemplars)
 	assert.False(t, cfg.WALCompression)
 	assert.Equal(t, prometheusstoreextension.QueryConfig{
-		Timeout:        prometheusstoreextension.Duration(90 * time.Second),
+		Timeout:        quantity.Duration(90 * time.Second),
 		MaxSamples:     10_000_000,
 		MaxConcurrency: 8,
-		LookbackDelta:  prometheusstoreextension.Duration(90 * time.Second),
+		LookbackDelta:  quantity.Duration(90 * time.Second),
 	}, cfg.Query)
 	assert.Equal(t, "localhost:9095", cfg.HTTP.NetAddr.Endpoint)
 	assert.Equal(t, time.Minute, cfg.HTTP.IdleTimeout) //nolint:staticcheck // as in the factory
@@ -85,28 +87,28 @@ func TestDurationForms(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"90s": 90 * time.Second, "1.5h": 90 * time.Minute, "15d": 360 * time.Hour, "1w2d": 216 * time.Hour, "0s": 0, "-1m": -time.Minute,
 	} {
-		var d prometheusstoreextension.Duration
+		var d quantity.Duration
 		require.NoError(t, d.UnmarshalText([]byte(text)), text)
 		assert.Equal(t, want, time.Duration(d), text)
-		var again prometheusstoreextension.Duration
+		var again quantity.Duration
 		written, err := d.MarshalText()
 		require.NoError(t, err)
 		require.NoError(t, again.UnmarshalText(written), string(written))
 		assert.Equal(t, d, again, "what is written can be read")
 	}
-	assert.Equal(t, "15d", prometheusstoreextension.Duration(360*time.Hour).String())
+	assert.Equal(t, "15d", quantity.Duration(360*time.Hour).String())
 }
 
 func TestByteForms(t *testing.T) {
 	for text, want := range map[string]int64{
 		"0": 0, "1024": 1024, "10B": 10, "512MB": 512 << 20, "512 MiB": 512 << 20, "1.5gb": 3 << 29, "2TB": 2 << 40,
 	} {
-		var b prometheusstoreextension.Bytes
+		var b quantity.Bytes
 		require.NoError(t, b.UnmarshalText([]byte(text)), text)
 		assert.Equal(t, want, int64(b), text)
 	}
 	for _, text := range []string{"", "MB", "10XB", "1e300", "NaN", "10000000TB"} {
-		var b prometheusstoreextension.Bytes
+		var b quantity.Bytes
 		assert.Error(t, b.UnmarshalText([]byte(text)), text)
 	}
 }

@@ -52,10 +52,10 @@ func openDatabase(cfg *Config, registry *prometheus.Registry, logger *slog.Logge
 
 func databaseOptions(cfg *Config) *tsdb.Options {
 	opts := tsdb.DefaultOptions()
-	opts.RetentionDuration = cfg.Retention.Time.milliseconds()
+	opts.RetentionDuration = cfg.Retention.Time.Milliseconds()
 	opts.MaxBytes = int64(cfg.Retention.Size)
 	opts.MaxBlockDuration = max(opts.MinBlockDuration, min(maxBlock.Milliseconds(), opts.RetentionDuration/10))
-	opts.OutOfOrderTimeWindow = cfg.OutOfOrderTimeWindow.milliseconds()
+	opts.OutOfOrderTimeWindow = cfg.OutOfOrderTimeWindow.Milliseconds()
 	opts.EnableExemplarStorage = cfg.MaxExemplars > 0
 	opts.MaxExemplars = cfg.MaxExemplars
 	if cfg.WALCompression {

@@ -10,6 +10,8 @@ import (
 	"go.opentelemetry.io/collector/extension"
 
 	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension/internal/metadata"
+
+	"github.com/tailgate-otel/tailgate/internal/quantity"
 )
 
 // NewFactory returns the factory of the prometheusstore extension.
@@ -35,8 +37,8 @@ func createDefaultConfig() component.Config {
 	http.IdleTimeout = 2 * time.Minute //nolint:staticcheck // confighttp keeps the effective value in this field as long as it exists
 	return &Config{
 		Directory:            "data/prometheus",
-		Retention:            RetentionConfig{Time: Duration(15 * 24 * time.Hour)},
-		OutOfOrderTimeWindow: Duration(10 * time.Minute),
+		Retention:            RetentionConfig{Time: quantity.Duration(15 * 24 * time.Hour)},
+		OutOfOrderTimeWindow: quantity.Duration(10 * time.Minute),
 		MaxExemplars:         100_000,
 		WALCompression:       true,
 		Query:                defaultQueryConfig(),
@@ -47,9 +49,9 @@ func createDefaultConfig() component.Config {
 
 func defaultQueryConfig() QueryConfig {
 	return QueryConfig{
-		Timeout:        Duration(2 * time.Minute),
+		Timeout:        quantity.Duration(2 * time.Minute),
 		MaxSamples:     50_000_000,
 		MaxConcurrency: 4,
-		LookbackDelta:  Duration(5 * time.Minute),
+		LookbackDelta:  quantity.Duration(5 * time.Minute),
 	}
 }

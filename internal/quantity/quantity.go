@@ -1,4 +1,5 @@
-package prometheusstoreextension
+// Package quantity has configuration values with units that a user may write in more than one way.
+package quantity
 
 import (
 	"fmt"
@@ -42,7 +43,8 @@ func (d Duration) String() string {
 	return time.Duration(d).String()
 }
 
-func (d Duration) milliseconds() int64 { return time.Duration(d).Milliseconds() }
+// Milliseconds returns d in milliseconds.
+func (d Duration) Milliseconds() int64 { return time.Duration(d).Milliseconds() }
 
 // Bytes is a size that a user may write as a number or, as in Prometheus, with a power-of-two unit (512MB, 20GiB).
 type Bytes int64
