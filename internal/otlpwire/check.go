@@ -4,7 +4,7 @@ const (
 	cutShort  = "cut short, or a malformed length, number or tag"
 	wrongType = "wrong wire type, or field number 0"
 	badLength = "an id of the wrong length"
-	badGroup  = "an unknown field that cannot be skipped"
+	badSkip   = "an unknown field that cannot be skipped"
 )
 
 // CheckSpan reports whether b is one well-formed Span, as Parse does for whole requests.
@@ -64,7 +64,7 @@ func (c *checker) message(a action, pos, end int) bool {
 		switch act {
 		case unknown:
 			if pos = skip(b, pos, uint64(field&7)); pos < 0 {
-				return c.syntax(a, at, badGroup)
+				return c.syntax(a, at, badSkip)
 			}
 			continue
 		case refused:

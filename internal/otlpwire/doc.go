@@ -11,11 +11,11 @@
 // accepted. On other bytes they are safe but stop early, without saying so.
 //
 //	req, err := otlpwire.Parse(body, otlpwire.DefaultLimits)
-//	for rs := req.ResourceSpans(); rs.Next(); {
-//		for ss := rs.Scopes(); ss.Next(); {
-//			for spans := ss.Spans(); spans.Next(); {
-//				span.Decode(spans.Raw)
-//				for a := span.Attributes(); a.Next(); { … a.Key, a.Value.Str() … }
+//	for rs := range req.ResourceSpans() {
+//		for ss := range rs.Scopes() {
+//			for raw := range ss.Spans() {
+//				span.Decode(raw)
+//				for key, value := range span.Attributes() { … }
 //
 // Writing appends to a buffer the caller owns. The Append functions write what pdata's marshaller writes, byte for byte,
 // when fields are appended from the highest number to the lowest: that is the order in which the Collector emits them

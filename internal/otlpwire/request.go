@@ -104,13 +104,12 @@ func (ss *ScopeSpans) Spans() iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) { eachMessage(raw, 0, math.MaxInt, ScopeSpansSpans, yield) }
 }
 
-// merge returns the message that a and b, read one after the other, stand for.
+// merge returns the message that a and b, read one after the other, stand for. What Fields hands out has no spare
+// capacity, so the first append moves a to memory of its own, in which later ones find room: many pieces cost no more
+// than twice their sum.
 func merge(a, b []byte) []byte {
-	switch {
-	case len(a) == 0:
+	if len(a) == 0 {
 		return b
-	case len(b) == 0:
-		return a
 	}
-	return append(a[:len(a):len(a)], b...)
+	return append(a, b...)
 }

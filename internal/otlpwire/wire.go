@@ -30,7 +30,7 @@ func tag(b []byte, pos int) (Field, int) {
 	return Field(uint64(uint32(v>>3))<<3 | v&7), pos
 }
 
-// span of bytes: payload reads the length at pos and returns where the content begins and ends, or -1 if it does not
+// payload reads the length at pos and returns where the content begins and ends, or -1 if it does not
 // fit into b.
 func payload(b []byte, pos int) (start, end int) {
 	n, start := uvarint(b, pos)
@@ -80,6 +80,7 @@ func skip(b []byte, pos int, wire uint64) int {
 	return -1
 }
 
+// within returns pos, or -1 if that is beyond the end of b.
 func within(b []byte, pos int) int {
 	if pos > len(b) {
 		return -1
@@ -118,7 +119,7 @@ func (f *Fields) Next() bool {
 // next reads the field at pos of b and returns it, its number if it is one, where its content begins, and the position
 // after it. At the end of b, and where b is malformed, the field is 0 and both positions are len(b).
 //
-// The readers loop over next with everything in registers; Fields, which keeps its state in memory, is slower.
+// Hot readers loop over next, which keeps everything in registers; Fields passes through memory.
 func next(b []byte, pos int) (f Field, num uint64, content, end int) {
 	if uint(pos) >= uint(len(b)) {
 		return 0, 0, len(b), len(b)

@@ -3,7 +3,6 @@ package otlpwire_test
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -234,55 +233,4 @@ func id(name string, b []byte) string {
 		return ""
 	}
 	return name + "=" + hex.EncodeToString(b)
-}
-
-func TestLimits(t *testing.T) {
-	body := marshal(t, ordinary(2, 6)) // 6 spans, 12 attributes per resource, 10 per span
-	for _, c := range []struct {
-		lim  otlpwire.Limits
-		want string
-	}{
-		{otlpwire.Limits{MaxSpans: 6, MaxAttributes: 12, MaxDepth: 1}, ""},
-		{otlpwire.Limits{MaxSpans: 5}, "spans"},
-		{otlpwire.Limits{MaxAttributes: 11}, "attributes"},
-	} {
-		_, err := otlpwire.Parse(body, c.lim)
-		expectLimit(t, err, c.want)
-	}
-}
-
-// TestDepth nests lists in lists: a list of plain values has depth 2.
-func TestDepth(t *testing.T) {
-	v := otlpwire.StrValue([]byte("x"))
-	for depth := 1; depth < 10; depth++ {
-		kv := otlpwire.KeyValue{Key: []byte("k"), Value: v}
-		span := otlpwire.AppendKeyValue(nil, otlpwire.SpanAttributes, &kv)
-		expectLimit(t, otlpwire.CheckSpan(span, otlpwire.Limits{MaxDepth: depth}), "")
-		if depth > 1 {
-			expectLimit(t, otlpwire.CheckSpan(span, otlpwire.Limits{MaxDepth: depth - 1}), "depth")
-		}
-		if depth%2 == 0 {
-			v = otlpwire.MapValue(otlpwire.AppendKeyValue(nil, otlpwire.ListValues, &kv))
-			continue
-		}
-		v = otlpwire.SliceValue(otlpwire.AppendBytes(nil, otlpwire.ListValues, otlpwire.AppendValue(nil, v)))
-	}
-}
-
-// TestAttributesOfRepeatedResource: attributes count per resource, however many pieces the resource comes in.
-func TestAttributesOfRepeatedResource(t *testing.T) {
-	piece := `1{ 1{ 1{"k"} } 1{ 1{"k"} } }`
-	body := assembleWire(t, `1{`+piece+piece+`}`)
-	_, err := otlpwire.Parse(body, otlpwire.Limits{MaxAttributes: 4})
-	expectLimit(t, err, "")
-	_, err = otlpwire.Parse(body, otlpwire.Limits{MaxAttributes: 3})
-	expectLimit(t, err, "attributes")
-}
-
-func expectLimit(t *testing.T, err error, want string) {
-	t.Helper()
-	var limit *otlpwire.LimitError
-	if errors.As(err, &limit) != (want != "") || limit != nil && limit.Limit != want {
-		t.Errorf("got %v, want the limit %q", err, want)
-	}
 }
