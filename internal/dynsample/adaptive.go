@@ -85,8 +85,8 @@ func (a *Adaptive) find(key string) *slot {
 	return &a.slots[len(a.slots)-1]
 }
 
-// advance ends the running interval if its time is over or if it was a burst. An interval in which nothing came is
-// skipped, so that averages survive a pause (as in Refinery). mu held.
+// advance ends the running interval if its time is over or if it was a burst. The intervals of a pause are skipped, so that
+// averages survive it (as in Refinery). mu held.
 func (a *Adaptive) advance(now time.Time) {
 	if a.start.IsZero() {
 		a.start = now
@@ -94,10 +94,8 @@ func (a *Adaptive) advance(now time.Time) {
 	elapsed := now.Sub(a.start)
 	switch {
 	case elapsed >= a.interval:
-		if a.current > 0 {
-			a.intervals++
-			a.adjust(1)
-		}
+		a.intervals++
+		a.adjust(1)
 		a.start = a.start.Add(elapsed - elapsed%a.interval)
 	case a.current > a.burst && a.intervals >= a.burstDelay:
 		elapsed = max(elapsed, 0) // another shard's clock was read a little earlier

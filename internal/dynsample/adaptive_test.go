@@ -126,7 +126,7 @@ func TestBurstOfOneKeyDoesNotStarveOthers(t *testing.T) {
 		over    float64 // times the goal that is kept in the first interval of the burst
 		goal    float64
 	}{
-		// One key's traffic becomes 50 times as much, all traffic 13 times. log10(1+75000)/log10(1+1500) = 1.5: the
+		// One key's traffic becomes 50 times as much, all traffic 13 times. log(1+75000)/log(1+1500) = 1.5: the
 		// others give that key's growth of share, no more.
 		{"throughput", NewThroughput(ThroughputConfig{GoalThroughputPerSec: 40, Unit: Traces}), 0.9, 4, 40},
 		{"budget", NewBudget(BudgetConfig{BudgetPerSec: 40, Unit: Traces}), 0.9, 4, 40},
@@ -303,7 +303,7 @@ func BenchmarkThreshold(b *testing.B) {
 
 // The lock is held so long once an interval.
 func BenchmarkAdjust(b *testing.B) {
-	for _, n := range []int{500, 100_000} {
+	for _, n := range []int{500, 20_000} {
 		b.Run(fmt.Sprint("keys=", n), func(b *testing.B) {
 			s := NewThroughput(ThroughputConfig{MaxKeys: n, GoalThroughputPerSec: float64(n) / 50})
 			sim := simulate(s, 22, zipf(n, 1000, 1)...)
@@ -313,7 +313,7 @@ func BenchmarkAdjust(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				for i := range s.slots {
-					s.slots[i].current = load{1, 10, float64(i), float64(i)}
+					s.slots[i].current = load{1, 10, float64(i + 1), float64(i + 1)}
 				}
 				s.adjust(1)
 			}

