@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/tailsamplingprocessor/pkg/samplingpolicy"
 	"go.opentelemetry.io/collector/component"
@@ -139,6 +140,11 @@ func (p *Program) add(policy compiled) {
 func (c *compiler) finish() {
 	c.program.words = c.layout.words()
 	c.program.keys = c.layout.keys
+	for _, k := range c.layout.keys {
+		if n := len(k.tests); n <= maxIndexedTests {
+			k.marks = make([]atomic.Uint32, 1<<n)
+		}
+	}
 	if c.set.UseTraceState || len(c.states) > 0 {
 		c.program.traceStates = newTraceStates(c.states)
 	}

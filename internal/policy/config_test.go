@@ -106,8 +106,11 @@ func TestFingerprint(t *testing.T) {
 	}
 	one := int64(1)
 	for what, change := range map[string]func(*Settings){
-		"bound":         func(s *Settings) { s.Policies[0].Condition.NumericAttribute.MinValue = &one },
-		"absent bound":  func(s *Settings) { n := &s.Policies[0].Condition.NumericAttribute; n.MinValue, n.MaxValue = nil, n.MinValue },
+		"bound": func(s *Settings) { s.Policies[0].Condition.NumericAttribute.MinValue = &one },
+		"absent bound": func(s *Settings) {
+			n := &s.Policies[0].Condition.NumericAttribute
+			n.MinValue, n.MaxValue = nil, n.MinValue
+		},
 		"dry run":       func(s *Settings) { s.Policies[0].DryRun = true },
 		"first match":   func(s *Settings) { s.FirstMatch = true },
 		"tracestate":    func(s *Settings) { s.UseTraceState = true },

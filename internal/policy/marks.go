@@ -125,6 +125,19 @@ func (p *Program) MarkSpan(key string, v Value) Mark {
 	if !ok {
 		return 0
 	}
+	if k.marks == nil {
+		return p.internSpan(k, v)
+	}
+	slot := &k.marks[k.holding(v)]
+	if m := slot.Load(); m != 0 {
+		return Mark(m)
+	}
+	m := p.internSpan(k, v)
+	slot.Store(uint32(m))
+	return m
+}
+
+func (p *Program) internSpan(k *keyPredicates, v Value) Mark {
 	bits := make([]uint64, p.words)
 	k.ask(v, true, bits)
 	return p.marks.intern(k.index, bits)
@@ -143,14 +156,6 @@ func (p *Program) MarkResource(attrs func(yield func(key string, v Value) bool))
 		}
 	}
 	return p.marks.intern(noKey, bits)
-}
-
-func (k *keyPredicates) ask(v Value, onSpan bool, bits []uint64) {
-	for i, t := range k.tests {
-		if t.holds(v, onSpan) {
-			k.bits[i].set(bits)
-		}
-	}
 }
 
 // ApplyResource turns on the bits of a resource that holds a span of the trace. Order does not matter, once per fragment

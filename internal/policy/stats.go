@@ -76,8 +76,9 @@ func (c *counters) of(t *Trace) tally {
 func (c tally) count(i int, a answer, f *Facts) {
 	n := &c.stripe[i]
 	if a.vote == failed {
+		err := a.err // what is stored escapes: not the whole answer
 		n.errors.Add(1)
-		n.lastError.Store(&a.err)
+		n.lastError.Store(&err)
 		return
 	}
 	o := outcomes[a.vote]
