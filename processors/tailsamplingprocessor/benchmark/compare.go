@@ -44,7 +44,7 @@ func compare(o options) error {
 }
 
 // progress is one line per run.
-func progress(run int, c cell, f scenario.Figures, took time.Duration) {
+func (b *bench) progress(run int, c cell, f scenario.Figures, took time.Duration) {
 	var words []string
 	for _, name := range []string{
 		scenario.CPUPerSpan, scenario.SpansPerSec, scenario.HeldPerSpan, scenario.FullGC, scenario.Cores,
@@ -54,11 +54,11 @@ func progress(run int, c cell, f scenario.Figures, took time.Duration) {
 			words = append(words, name+"="+report.Number(v))
 		}
 	}
-	traffic := "as in life"
+	values := "as in life"
 	if c.unrepeated {
-		traffic = "unrepeated"
+		values = "unrepeated"
 	}
-	fmt.Printf("run %d %-6s %-10s open=%-7d %-8s %5.1fs  %s\n", run+1, c.kind, traffic, c.open, c.engine, took.Seconds(), strings.Join(words, " "))
+	fmt.Fprintf(b.log, "run %d %-6s %-10s open=%-7d %-8s %5.1fs  %s\n", run+1, c.kind, values, c.open, c.engine, took.Seconds(), strings.Join(words, " "))
 }
 
 // markdown writes the section.
@@ -73,7 +73,7 @@ func (b *bench) markdown(started time.Time, load string, failed error) string {
 	if failed != nil {
 		fmt.Fprintf(&sb, "\n**The run failed, figures are of what came before:** %v\n", failed)
 	} else {
-		fmt.Fprintf(&sb, "- Both kept the same spans in every run: %s.\n", b.keptShare())
+		fmt.Fprintf(&sb, "- All engines kept the same spans in every run: %s.\n", b.keptShare())
 	}
 	for _, t := range []struct {
 		title string

@@ -44,7 +44,7 @@ func main() {
 	flag.IntVar(&o.measured, "spans", 2_000_000, "spans to measure in the closed loop, after warming up")
 	flag.DurationVar(&o.seconds, "time", 30*time.Second, "how long to measure at a steady rate, after warming up")
 	flag.Uint64Var(&o.seed, "seed", 1, "seed of the traffic")
-	flag.StringVar(&o.out, "out", "docs/benchmarks.md", "file to write the comparison into; empty: standard output only")
+	flag.StringVar(&o.out, "out", "docs/benchmarks.md", "file to write the comparison into besides printing it; -quick only prints")
 	flag.StringVar(&o.engines, "engines", "contrib,ours", "samplers to compare")
 	flag.Parse()
 
@@ -64,10 +64,12 @@ func main() {
 	exit(compare(o))
 }
 
-// quick shrinks everything to what shows that the benchmark works and where the figures roughly are.
+// quick shrinks everything to what shows that the benchmark works and where the figures roughly are. Such figures do not
+// replace those of a whole run.
 func (o *options) quick() {
 	o.runs, o.open, o.pacedOpen, o.rough = 1, []int{10_000}, 10_000, true
 	o.measured, o.seconds = 400_000, 4*time.Second
+	o.out = ""
 }
 
 func parseSizes(list string) ([]int, error) {

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math"
+	"os"
 	"strings"
 	"time"
 
@@ -42,6 +44,7 @@ type bench struct {
 	opts     options
 	samplers []string
 	measure  func(scenario.Spec) (scenario.Result, error)
+	log      io.Writer // progress
 	results  map[cell][]scenario.Figures
 	kept     []keptSet
 	speed    map[string]float64 // spans per second of one core, as last measured
@@ -59,6 +62,7 @@ func newBench(o options) *bench {
 		opts:     o,
 		samplers: strings.Split(o.engines, ","),
 		measure:  measure,
+		log:      os.Stdout,
 		results:  map[cell][]scenario.Figures{},
 		// First guesses, to choose the first decision waits with.
 		speed: map[string]float64{engineNone: 600_000, engineContrib: 120_000, engineOurs: 350_000},
@@ -157,7 +161,7 @@ func (b *bench) once(run, open int, s scenario.Spec) (scenario.Figures, error) {
 		b.speed[s.Engine] = speed
 		f[openTraces] = speed * s.Wait.Seconds() / traffic.SpansPerTrace
 	}
-	progress(run, c, f, time.Since(start))
+	b.progress(run, c, f, time.Since(start))
 	return f, nil
 }
 
@@ -172,7 +176,7 @@ func (b *bench) atSteadyRate() error {
 			return err
 		}
 		lower := b.paced * 7 / 10
-		fmt.Printf("%d spans/s are too many for this machine as loaded: again with %d\n", b.paced, lower)
+		fmt.Fprintf(b.log, "%d spans/s are too many for this machine as loaded: again with %d\n", b.paced, lower)
 		if b.paced = lower; b.paced < 1000 {
 			return errors.New("the machine cannot hold 1000 spans/s: end what else runs on it")
 		}

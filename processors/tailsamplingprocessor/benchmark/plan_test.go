@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -54,7 +55,7 @@ func newFake(m *fakeMachine) *bench {
 		runs: 2, open: []int{1000, 500_000}, pacedOpen: 1000, rate: 50_000, httpRate: 10_000,
 		measured: 10_000, seconds: time.Second, seed: 1, engines: "contrib,ours",
 	})
-	b.measure = m.measure
+	b.measure, b.log = m.measure, io.Discard
 	return b
 }
 

@@ -61,8 +61,9 @@ func (g GC) Share(before GC) (share float64, ok bool) {
 type Memory struct {
 	Heap int64 // live bytes of the Go heap
 	// Outside is resident memory that the Go runtime does not know of: mapped segments, be they anonymous or files. It
-	// is VmRSS less what the runtime has from the system and did not give back; accurate to a few MiB, as the runtime
-	// maps some pages that it never touches.
+	// is VmRSS less what the runtime has from the system and did not give back. The runtime also counts pages that it
+	// never touched, so the value may be low by some MiB, even below zero; the difference of two readings is
+	// accurate to 2 MiB or so.
 	Outside int64
 	RSS     int64
 	FullGC  time.Duration // wall time of one forced collection
@@ -81,7 +82,7 @@ func Held() Memory {
 	rss := RSS()
 	return Memory{
 		Heap:    int64(m.HeapAlloc),
-		Outside: max(0, rss-int64(m.Sys-m.HeapReleased)),
+		Outside: rss - int64(m.Sys-m.HeapReleased),
 		RSS:     rss,
 		FullGC:  fullGC,
 	}

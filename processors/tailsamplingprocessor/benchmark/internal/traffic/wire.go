@@ -2,7 +2,6 @@ package traffic
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"math/bits"
 	"slices"
 )
@@ -99,12 +98,7 @@ func apply(buf []byte, marks []mark, round, step uint64) {
 		case markTime:
 			binary.LittleEndian.PutUint64(at, binary.LittleEndian.Uint64(at)+step)
 		case markHex:
-			var raw [128]byte
-			half := (len(at) + 1) / 2
-			putRandom(raw[:half], m.seed, round)
-			var digits [256]byte
-			hex.Encode(digits[:], raw[:half])
-			copy(at, digits[:])
+			putDigits(at, m.seed, round)
 		case markVarint:
 			v := mix(m.seed, round)
 			for j := range at {
@@ -121,6 +115,18 @@ func putRandom(dst []byte, seed, round uint64) {
 	for i := 0; i < len(dst); i += 8 {
 		binary.LittleEndian.PutUint64(word[:], mix(seed+uint64(i)<<56, round))
 		copy(dst[i:], word[:])
+	}
+}
+
+// putDigits is putRandom for text: sixteen hex digits from each word.
+func putDigits(dst []byte, seed, round uint64) {
+	var word uint64
+	for i := range dst {
+		if i%16 == 0 {
+			word = mix(seed+uint64(i)<<56, round)
+		}
+		dst[i] = "0123456789abcdef"[word&15]
+		word >>= 4
 	}
 }
 
