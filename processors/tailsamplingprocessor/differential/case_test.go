@@ -21,6 +21,7 @@ type testCase struct {
 	config   map[string]any // as YAML would decode it
 	requests []request      // in order of arrival
 	shutdown int            // the second of the shutdown
+	marks    bool           // compare what was written on spans even where contrib marks half a trace
 }
 
 // A request arrives half a second after second at: between contrib's ticks, which come at whole seconds.

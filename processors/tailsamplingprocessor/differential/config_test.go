@@ -199,7 +199,7 @@ func (s *policySource) probabilistic() map[string]any {
 }
 
 func (s *policySource) stringAttribute() map[string]any {
-	section := map[string]any{"key": pick(s.source, "str", "service.name", "num", "")}
+	section := map[string]any{"key": pick(s.source, "str", "service.name", "num")}
 	if s.chance(0.4) {
 		section["enabled_regex_matching"] = true
 		section["values"] = anys(some(s.source, "^a", "b+$", "v[12]", "^$", "(?i)get", "^nothing$"))

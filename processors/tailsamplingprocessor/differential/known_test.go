@@ -17,6 +17,7 @@ import (
 // If contrib's column fails after an upgrade, the defect is mended and the generator should learn the case.
 type defect struct {
 	why           string
+	gates         []string
 	config        string
 	spans         []simpleSpan
 	contrib, ours string // what is kept, as kept prints it
@@ -79,6 +80,17 @@ policies:
 		contrib: "a a",
 		ours:    "a a",
 	},
+	"span-ingest records the policy": {
+		why:   "contrib writes policy and threshold on the batch that decided and not on those of the trace that came before",
+		gates: []string{gatePrefix + "recordpolicy"},
+		config: `
+decision_wait: 2s
+sampling_strategy: span-ingest
+policies: [{name: seven, type: numeric_attribute, numeric_attribute: {key: num, min_value: 7, max_value: 7}}]`,
+		spans:   []simpleSpan{{trace: "a", num: 1}, {at: 1, trace: "a", num: 7}},
+		contrib: "a a by seven",
+		ours:    "a by seven a by seven",
+	},
 	"schema URLs": {
 		why:     "contrib copies resource and scope when it splits a request by trace, and not what schema they follow",
 		config:  "{decision_wait: 2s, policies: [{name: all, type: always_sample}]}",
@@ -123,7 +135,7 @@ func checkDefects(t *testing.T, f processor.Factory, want func(defect) string) {
 
 func (d defect) testCase(t *testing.T) *testCase {
 	t.Helper()
-	c := &testCase{again: "go test -run '" + t.Name() + "'", shutdown: 20}
+	c := &testCase{again: "go test -run '" + t.Name() + "'", gates: d.gates, shutdown: 20, marks: true}
 	if err := yaml.Unmarshal([]byte(d.config), &c.config); err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +160,7 @@ func (s simpleSpan) traces() ptrace.Traces {
 	return td
 }
 
-// keptBy names the trace of every kept span, with the trace's schema URLs if there are any.
+// keptBy names the trace of every kept span, with the trace's schema URLs and the policy on the span's scope, if any.
 func keptBy(o *outcome) string {
 	var list []string
 	for id, records := range o.kept {
@@ -156,8 +168,14 @@ func keptBy(o *outcome) string {
 		if urls := o.schemas[id]; urls != [2]string{} {
 			name += "(" + urls[0] + "," + urls[1] + ")"
 		}
-		for range records {
-			list = append(list, name)
+		for _, r := range records {
+			spans(request{data: []byte(r)}.traces(), func(_ ptrace.ResourceSpans, ss ptrace.ScopeSpans, _ ptrace.Span) {
+				if by, ok := ss.Scope().Attributes().Get("tailsampling.policy"); ok {
+					list = append(list, name+" by "+by.Str())
+				} else {
+					list = append(list, name)
+				}
+			})
 		}
 	}
 	slices.Sort(list)

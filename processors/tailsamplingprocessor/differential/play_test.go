@@ -36,7 +36,7 @@ func play(t *testing.T, f processor.Factory, c *testCase) *outcome {
 			return
 		}
 		s.perform(t.Context(), c)
-		out.fill(t.Context(), s)
+		out.fill(t.Context(), s, c)
 	})
 	return out
 }
