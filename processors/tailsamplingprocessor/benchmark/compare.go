@@ -105,7 +105,7 @@ func (b *bench) conditions() []string {
 	c := []string{
 		fmt.Sprintf("Traffic: %.1f spans per trace, %s, 9.6 attributes per span, 12 resource attributes; requests of 256 spans in 4 ResourceSpans that touch about 28 traces. Ids, times and high-cardinality values are new in each request; the cost of making them is subtracted.", traffic.SpansPerTrace, onWire),
 		"Policies: status ERROR, latency above 1 s, one value of a string attribute, 2 % probabilistic.",
-		"Each measurement has a process of its own. Requests are decoded from protobuf into fresh pdata; metrics are on, logs off; the sink counts.",
+		"Each measurement has a process of its own. Requests are decoded from protobuf into fresh pdata; metrics are on, logs off; the sink counts. Beside policies, wait and num_traces each engine has its defaults: ours remembers decisions and a history of dropped traces, contrib neither.",
 		"\"Sampler alone\" is less what the same process without a sampler uses. \"Held\" is the live Go heap after two collections plus resident memory outside of it (VmRSS less what the runtime has from the system), less what was there before the sampler was made; accurate to a few MiB, so read it at the larger sizes.",
 		"One core is GOMAXPROCS=1, all other measurements run on all cores. GOMEMLIMIT is 80 % of the machine's memory; it matters to contrib at 500,000 open traces only. RSS includes about 40 MiB of program, traffic and decoding.",
 		"Over HTTP: the Collector's otlp receiver on the loopback, 4 connections, no compression, decision wait 2 s; the load comes from another process.",

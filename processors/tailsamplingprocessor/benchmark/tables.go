@@ -71,6 +71,14 @@ var (
 	times    = func(v float64) string { return report.Number(v) + " x" }
 )
 
+// wholeMillis is for metrics that count milliseconds cut to whole ones.
+func wholeMillis(v float64) string {
+	if v < 1 {
+		return "< 1 ms"
+	}
+	return fmt.Sprintf("%.0f ms", v)
+}
+
 // closedRows are about one core, as fast as it goes.
 func (b *bench) closedRows(unrepeated bool) []row {
 	figure := func(name string) func(string) (float64, bool) {
@@ -142,7 +150,7 @@ func (b *bench) pacedRows() []row {
 		{"decoding + ConsumeTraces p99", figure(scenario.DecodedP99), millisec, atMost(2, millisec)},
 		{"decoding + ConsumeTraces p99.9", figure(scenario.DecodedP999), millisec, nil},
 		{"decoding + ConsumeTraces max", figure(scenario.DecodedMax), millisec, atMost(10, millisec)},
-		{"longest pause for decisions", figure(scenario.Pause), millisec, atMost(1, millisec)},
+		{"longest pause for decisions", figure(scenario.Pause), wholeMillis, &goal{"< 1 ms", func(ours, _ float64) bool { return ours < 1 }}},
 		{"GC share of CPU", figure(scenario.GCShare), report.Percent, atMost(0.03, report.Percent)},
 		{"RSS average", figure(scenario.RSSAverage), report.MiB, timesContrib(0.12)},
 		{"RSS max", figure(scenario.RSSMax), report.MiB, nil},

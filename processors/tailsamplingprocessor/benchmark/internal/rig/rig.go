@@ -6,6 +6,7 @@ package rig
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -24,6 +25,8 @@ type Engine struct {
 	Name string
 	// Factory makes the processor; nil stands for no sampler at all: requests are decoded and forgotten.
 	Factory processor.Factory
+	// Config is what the engine needs beside what all get. Whatever is in neither has the engine's default.
+	Config map[string]any
 	// Pause names the metric, a histogram, of how long decisions stop the engine, and the time that its unit stands for.
 	Pause     string
 	PauseUnit time.Duration
@@ -74,7 +77,9 @@ func Start(e Engine, s Settings) (*Rig, error) {
 		return r, err
 	}
 	cfg := e.Factory.CreateDefaultConfig()
-	if err := confmap.NewFromStringMap(config(s)).Unmarshal(cfg); err != nil {
+	keys := config(s)
+	maps.Copy(keys, e.Config)
+	if err := confmap.NewFromStringMap(keys).Unmarshal(cfg); err != nil {
 		return nil, fmt.Errorf("decode the configuration of %s: %w", e.Name, err)
 	}
 	if v, ok := cfg.(interface{ Validate() error }); ok {

@@ -2,6 +2,7 @@ package rig
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,6 +69,18 @@ func TestStopDecidesWhatIsOpen(t *testing.T) {
 	decided, stopped := keep(2*time.Second), keep(time.Hour)
 	if decided != stopped || decided.Traces == 0 {
 		t.Errorf("decided on time %+v, by stopping %+v", decided, stopped)
+	}
+}
+
+func TestEngineAddsToTheConfiguration(t *testing.T) {
+	e := engine
+	e.Config = map[string]any{"num_shards": 257} // contrib takes up to 256
+	if _, err := Start(e, Settings{DecisionWait: time.Second, NumTraces: 1000}); err == nil || !strings.Contains(err.Error(), "256") {
+		t.Errorf("the engine's own key did not reach its validation: %v", err)
+	}
+	e.Config = map[string]any{"no_such_key": true}
+	if _, err := Start(e, Settings{DecisionWait: time.Second, NumTraces: 1000}); err == nil || !strings.Contains(err.Error(), "no_such_key") {
+		t.Errorf("an unknown key was taken: %v", err)
 	}
 }
 
