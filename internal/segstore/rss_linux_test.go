@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"testing"
+	"unsafe"
 
 	"github.com/tailgate-otel/tailgate/internal/segstore"
 )
@@ -31,11 +32,16 @@ func residentBytes(t *testing.T) int {
 
 // What is freed goes back to the system, all but a few spares; and what is only allocated is not resident yet.
 func TestMemoryGoesBack(t *testing.T) {
-	const size, count, slack = 1 << 20, 64, 8 << 20
-	s := segstore.NewMemory(count * size)
+	t.Run("MiB=1", func(t *testing.T) { testMemoryGoesBack(t, 1<<20, 64) })
+	t.Run("MiB=2", func(t *testing.T) { testMemoryGoesBack(t, 2<<20, 32) }) // of huge pages, where there are any
+}
+
+func testMemoryGoesBack(t *testing.T, size, count int) {
+	slack := 4*size + 4<<20 // the spares, and what the runtime does meanwhile
+	s := segstore.NewMemory(int64(count * size))
 	defer s.Close()
 	before := residentBytes(t)
-	var held [count][]byte
+	held := make([][]byte, count)
 	for i := range held {
 		held[i] = alloc(t, s, 0, uint64(i), size)
 	}
@@ -55,5 +61,20 @@ func TestMemoryGoesBack(t *testing.T) {
 	}
 	if grown := residentBytes(t) - before; grown > slack {
 		t.Errorf("freed segments still take %d bytes", grown)
+	}
+}
+
+// Segments of whole huge pages begin where one can.
+func TestHugePagesFit(t *testing.T) {
+	const hugePage = 2 << 20
+	s := segstore.NewMemory(1 << 30)
+	defer s.Close()
+	for seq := range uint64(10) {
+		alloc(t, s, 0, seq, page) // so that the next does not follow the last
+		mem := alloc(t, s, 1, seq, hugePage*int(1+seq%3))
+		if at := uintptr(unsafe.Pointer(&mem[0])); at%hugePage != 0 {
+			t.Fatalf("%d bytes at %#x are not aligned", len(mem), at)
+		}
+		mem[0], mem[len(mem)-1] = 1, 1
 	}
 }

@@ -2,6 +2,7 @@ package segstore_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"sync"
@@ -256,31 +257,46 @@ func TestFaulty(t *testing.T) {
 	}
 }
 
-func BenchmarkMemory(b *testing.B) {
-	const size = 1 << 20
-	for _, sc := range []struct {
-		name  string
-		ahead int // segments freed before the one that is allocated: more than are kept as spares come fresh
-	}{{"reused", 1}, {"fresh", 64}} {
-		b.Run(sc.name, func(b *testing.B) {
-			s := segstore.NewMemory(1 << 30)
-			defer s.Close()
-			b.SetBytes(size)
-			var seq uint64
-			for b.Loop() {
-				var held [64][]byte
-				for i := range sc.ahead {
-					held[i], _ = s.Alloc(0, seq+uint64(i), size)
-					for at := 0; at < size; at += 64 {
-						held[i][at] = 1
+// What it costs to write a segment for the first time, with everything it takes to get and to free it.
+func BenchmarkSegment(b *testing.B) {
+	const mib = 1 << 20
+	for _, kind := range []string{"memory", "dir"} {
+		for _, size := range []int{1 * mib, 2 * mib, 4 * mib} {
+			// Up to four freed segments wait to be used again; of 64 nearly all come fresh from the system.
+			for name, atOnce := range map[string]int{"reused": 1, "fresh": 64} {
+				b.Run(fmt.Sprintf("%s/MiB=%d/%s", kind, size/mib, name), func(b *testing.B) {
+					s := segstore.Store(segstore.NewMemory(1 << 30))
+					if kind == "dir" {
+						d, _, err := segstore.OpenDir(b.TempDir(), 1<<30)
+						if err != nil {
+							b.Fatal(err)
+						}
+						s = d
 					}
-				}
-				for i := range sc.ahead {
-					s.Free(0, seq+uint64(i), held[i])
-				}
-				seq += uint64(sc.ahead)
+					defer s.Close()
+					for b.Loop() {
+						writeAndFree(b, s, atOnce, size)
+					}
+					b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*atOnce*size/mib), "µs/MiB")
+				})
 			}
-			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*sc.ahead), "µs/segment")
-		})
+		}
+	}
+}
+
+func writeAndFree(b *testing.B, s segstore.Store, atOnce, size int) {
+	held := make([][]byte, atOnce)
+	for i := range held {
+		mem, err := s.Alloc(0, uint64(i), size)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for at := 0; at < size; at += 64 {
+			mem[at] = 1
+		}
+		held[i] = mem
+	}
+	for i, mem := range held {
+		s.Free(0, uint64(i), mem)
 	}
 }
