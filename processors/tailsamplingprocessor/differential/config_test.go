@@ -55,7 +55,7 @@ func (s *source) configuration(tracestate bool) map[string]any {
 	maybe(0.2, "num_traces", 1000)
 	maybe(0.2, "expected_new_traces_per_sec", s.IntN(100))
 	maybe(0.1, "block_on_overflow", true)
-	maybe(0.4, "decision_cache", s.decisionCache())
+	maybe(0.5, "decision_cache", s.decisionCache())
 	return cfg
 }
 

@@ -113,9 +113,8 @@ func reachInput(shows shown, c *testCase) {
 		c.eachTrace(td, func(id pcommon.TraceID, root bool) {
 			if waits[id] == nil {
 				waits[id] = c.newWait()
-			} else if r.at >= waits[id].due {
-				shows["input late span"] = true
 			}
+			shows.note("input late span", waits[id].late(r.at))
 			waits[id].arrive(r.at, root)
 		})
 	}
@@ -134,7 +133,7 @@ func reachOutput(shows shown, c *testCase, o *outcome) {
 			if waits[id] == nil {
 				waits[id] = c.newWait()
 			}
-			late[id] = late[id] || waits[id].started && r.at >= waits[id].due
+			late[id] = late[id] || waits[id].late(r.at)
 			waits[id].arrive(r.at, root)
 		})
 	}

@@ -91,6 +91,24 @@ policies: [{name: seven, type: numeric_attribute, numeric_attribute: {key: num, 
 		contrib: "a a by seven",
 		ours:    "a by seven a by seven",
 	},
+	"span-ingest forgets what it did not sample": {
+		why: "without a cache, late spans of a trace that was not sampled begin a new trace, which can be sampled",
+		config: `
+decision_wait: 2s
+sampling_strategy: span-ingest
+policies: [{name: seven, type: numeric_attribute, numeric_attribute: {key: num, min_value: 7, max_value: 7}}]`,
+		spans:   []simpleSpan{{trace: "a", num: 1}, {at: 6, trace: "a", num: 7}},
+		contrib: "a",
+		ours:    "",
+	},
+	"late spans and thresholds": {
+		why:     "contrib writes the threshold on the spans that it decided about and not on late ones (0.165 does)",
+		gates:   []string{gatePrefix + "usetracestate"},
+		config:  "{decision_wait: 2s, policies: [{name: most, type: probabilistic, probabilistic: {sampling_percentage: 93.75}}]}",
+		spans:   []simpleSpan{{trace: "a"}, {at: 6, trace: "a"}},
+		contrib: "a a ot=th:1",
+		ours:    "a ot=th:1 a ot=th:1",
+	},
 	"schema URLs": {
 		why:     "contrib copies resource and scope when it splits a request by trace, and not what schema they follow",
 		config:  "{decision_wait: 2s, policies: [{name: all, type: always_sample}]}",
@@ -160,22 +178,24 @@ func (s simpleSpan) traces() ptrace.Traces {
 	return td
 }
 
-// keptBy names the trace of every kept span, with the trace's schema URLs and the policy on the span's scope, if any.
+// keptBy names the trace of every kept span, with what the processor wrote on it and the trace's schema URLs, if any.
 func keptBy(o *outcome) string {
 	var list []string
 	for id, records := range o.kept {
-		name := string(id[15:])
-		if urls := o.schemas[id]; urls != [2]string{} {
-			name += "(" + urls[0] + "," + urls[1] + ")"
-		}
 		for _, r := range records {
-			spans(request{data: []byte(r)}.traces(), func(_ ptrace.ResourceSpans, ss ptrace.ScopeSpans, _ ptrace.Span) {
+			name := string(id[15:])
+			if urls := o.schemas[id]; urls != [2]string{} {
+				name += "(" + urls[0] + "," + urls[1] + ")"
+			}
+			spans(request{data: []byte(r)}.traces(), func(_ ptrace.ResourceSpans, ss ptrace.ScopeSpans, s ptrace.Span) {
 				if by, ok := ss.Scope().Attributes().Get("tailsampling.policy"); ok {
-					list = append(list, name+" by "+by.Str())
-				} else {
-					list = append(list, name)
+					name += " by " + by.Str()
+				}
+				if ts := s.TraceState().AsRaw(); ts != "" {
+					name += " " + ts
 				}
 			})
+			list = append(list, name)
 		}
 	}
 	slices.Sort(list)
