@@ -318,6 +318,14 @@ func (l *Log) End() Pos {
 	return at(l.segments[len(l.segments)-1].seq, 0)
 }
 
+// Newest is a position at or after every record.
+func (l *Log) Newest() Pos {
+	if len(l.segments) == 0 {
+		return 0
+	}
+	return at(l.segments[len(l.segments)-1].seq, l.enc.w)
+}
+
 // BytesBefore is what the segments before pos hold.
 func (l *Log) BytesBefore(pos Pos) (n int64) {
 	for _, s := range l.segments {

@@ -90,9 +90,9 @@ func TestRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var lost int
-			if out, lost = l.View().AppendOTLP(out, id, positions); lost != 0 {
-				t.Fatalf("seed %d: %d spans unreadable", seed, lost)
+			var n Written
+			if out, n = l.View().AppendOTLP(out, id, positions); n.Unreadable != 0 {
+				t.Fatalf("seed %d: %d spans unreadable", seed, n.Unreadable)
 			}
 		}
 		td, err := (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(out)

@@ -54,7 +54,7 @@ func (v View) head(pos Pos) (reader, spanHead, error) {
 // AppendOTLP appends the spans at positions (of one trace, oldest first) as the ResourceSpans fields of a TracesData
 // message; several traces may follow each other in one message. Spans that came one after the other with the same
 // resource and scope share them. Spans that cannot be read are left out and counted.
-func (v View) AppendOTLP(dst []byte, id [16]byte, positions []Pos) (out []byte, unreadable int) {
+func (v View) AppendOTLP(dst []byte, id [16]byte, positions []Pos) (out []byte, n Written) {
 	w := writer{dst: dst}
 	for _, pos := range positions {
 		r, h, err := v.head(pos)
@@ -62,18 +62,25 @@ func (v View) AppendOTLP(dst []byte, id [16]byte, positions []Pos) (out []byte, 
 			err = w.owners(r.mem, pos.Seq(), h.scope)
 		}
 		if err != nil {
-			unreadable++
+			n.Unreadable++
 			continue
 		}
 		before := len(w.dst)
 		w.dst = r.span(w.dst, h, id)
 		if r.bad {
 			w.dst = w.dst[:before]
-			unreadable++
+			n.Unreadable++
 		}
 	}
 	w.closeResource()
-	return w.dst, unreadable
+	n.Resources = w.resources
+	return w.dst, n
+}
+
+// Written is what AppendOTLP has written, and could not read.
+type Written struct {
+	Resources  int // ResourceSpans
+	Unreadable int // spans
 }
 
 // writer keeps the ResourceSpans and ScopeSpans that are being written open for the next span.
@@ -83,6 +90,7 @@ type writer struct {
 	resource, scope int // offsets of their records; 0: none open
 	resourceStart   int
 	scopeStart      int
+	resources       int // written so far
 }
 
 // owners makes the scope at off, and its resource, the open ones.
@@ -106,6 +114,7 @@ func (w *writer) owners(mem []byte, seq uint32, off uint64) error {
 			return err
 		}
 		w.resource, w.seq = resource, seq
+		w.resources++
 	}
 	w.closeScope()
 	mark := len(w.dst)
@@ -129,4 +138,30 @@ func (w *writer) closeResource() {
 	if w.resource != 0 {
 		w.dst, w.resource = end(w.dst, w.resourceStart), 0
 	}
+}
+
+// Find returns the records of a trace that the view holds, oldest first, whether or not anyone knows its newest one. It
+// reads the heads of all records: about 100 µs per segment.
+func (v View) Find(id [16]byte) []Pos {
+	var found []Pos
+	for _, s := range v.segments {
+		var last Pos // the trace's newest record in the segment
+		for off := segmentHeader; ; {
+			kind, body, ok := header(s.mem, off)
+			if !ok {
+				break
+			}
+			if kind == spanRecord {
+				r := reader{mem: s.mem, p: off + recordHeader, end: off + recordHeader + len(body)}
+				pos := at(s.seq, off)
+				h := r.spanHead(pos)
+				if !r.bad && (h.flags&hasTraceID != 0 && h.id == id || h.flags&hasTraceID == 0 && last != 0 && h.prev == last) {
+					last = pos
+					found = append(found, pos)
+				}
+			}
+			off += recordHeader + len(body)
+		}
+	}
+	return found
 }

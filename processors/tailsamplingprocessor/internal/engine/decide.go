@@ -36,7 +36,7 @@ func (r Reason) String() string {
 type Decision struct {
 	ID        [16]byte
 	Head      tracelog.Pos // newest record
-	First     tracelog.Pos // oldest record, pinned
+	First     tracelog.Pos // oldest record, pinned; of a rescued trace, the oldest of the log
 	Spans     uint32
 	Policy    int32 // index in Program.Names, -1: none
 	SubPolicy int32
@@ -168,6 +168,7 @@ func (s *Shard) conclude(now Now, n int32, v policy.Verdict, reason Reason) {
 
 func (s *Shard) observe(now Now, e *entry) {
 	s.stats.age(now.Mono - e.arrival)
+	s.decided.add(e.hash, now.Mono)
 	if s.set.Lateness != nil && e.facts.Flags&policy.FlagRoot != 0 {
 		s.set.Lateness.Observe(e.service, e.hash, e.newest-e.rootAt)
 	}
@@ -186,10 +187,14 @@ func (s *Shard) keep(now Now, e *entry, v policy.Verdict, reason Reason) {
 
 // emit hands the trace's records to the owner.
 func (s *Shard) emit(now Now, e *entry, v policy.Verdict, reason Reason) {
-	s.log.Pin(e.first)
+	first := e.first
+	if reason == ReasonRescue {
+		first = s.log.Oldest() // the owner will look for the rest of the trace
+	}
+	s.log.Pin(first)
 	s.stats.SpansKept += uint64(e.facts.Spans)
 	s.decisions = append(s.decisions, Decision{
-		ID: e.id, Head: e.head, First: e.first, Spans: e.facts.Spans,
+		ID: e.id, Head: e.head, First: first, Spans: e.facts.Spans,
 		Policy: v.Policy, SubPolicy: v.SubPolicy, Threshold: v.Threshold, HasTh: v.HasThreshold,
 		Reason: reason, Program: s.program, Waited: now.Mono - e.arrival,
 	})
@@ -252,7 +257,7 @@ func (s *Shard) ingest(now Now, t *touch, e *entry) {
 func (s *Shard) tooLarge(now Now, n int32, e *entry) {
 	s.stats.TracesTooLarge++
 	s.stats.DecidedFor[ReasonSize]++
-	s.stats.age(now.Mono - e.arrival)
+	s.observe(now, e)
 	s.stats.SpansDropped[DropSize] += uint64(e.facts.Spans)
 	s.memory.Drop(now.Wall, e.id)
 	s.note(now, e.id, noteDropped)
@@ -261,6 +266,7 @@ func (s *Shard) tooLarge(now Now, n int32, e *entry) {
 
 // followKept hands on spans of a trace that was kept.
 func (s *Shard) followKept(now Now, n int32, e *entry) {
+	s.late(now, e)
 	_, k := s.memory.Lookup(now.Wall, e.id)
 	s.stats.SpansLateKept += uint64(e.facts.Spans)
 	s.stats.DecidedFor[ReasonLate]++
@@ -274,6 +280,7 @@ func (s *Shard) followKept(now Now, n int32, e *entry) {
 // followDropped forgets spans of a trace that was dropped, unless they alone say that it must be kept: then the trace is
 // rescued, and the owner looks for what is left of it in the log.
 func (s *Shard) followDropped(now Now, n int32, e *entry) {
+	s.late(now, e)
 	t := policy.Trace{ID: e.id, Facts: &e.facts, Bits: s.entries.bitsOf(n)}
 	v, certain := s.program.Certain(&t)
 	if !s.set.Rescue || !certain || v.Outcome != policy.Sampled || s.set.SpanIngest {
@@ -284,8 +291,24 @@ func (s *Shard) followDropped(now Now, n int32, e *entry) {
 	}
 	s.memory.Forget(e.id)
 	s.stats.TracesRescued++
+	s.stats.SpansRescued += uint64(e.facts.Spans)
 	s.stats.Decided[policy.Sampled].add(e)
 	s.stats.DecidedFor[ReasonRescue]++
 	s.keep(now, e, v, ReasonRescue)
 	s.remove(n)
+}
+
+// late counts how late spans came.
+func (s *Shard) late(now Now, e *entry) {
+	if age, known := s.decided.age(e.hash, now.Mono); known {
+		s.stats.LateAges[min(max(age, 0)/time.Second, ageSeconds-1)]++
+	}
+}
+
+// DropAll drops all open traces.
+func (s *Shard) DropAll() {
+	for s.oldest != none {
+		s.stats.SpansDropped[DropShutdown] += uint64(s.entries.at(s.oldest).facts.Spans)
+		s.remove(s.oldest)
+	}
 }

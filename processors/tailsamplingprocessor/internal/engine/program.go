@@ -102,10 +102,10 @@ func Decode(v tracelog.View, id [16]byte, head tracelog.Pos) (td ptrace.Traces, 
 	if err != nil {
 		unreadable++
 	}
-	out, bad := v.AppendOTLP(nil, id, positions)
+	out, n := v.AppendOTLP(nil, id, positions)
 	td, err = (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(out)
 	if err != nil { // what AppendOTLP writes is well formed; a corrupt record may still hold text that is no UTF-8
 		return ptrace.NewTraces(), unreadable + len(positions)
 	}
-	return td, unreadable + bad
+	return td, unreadable + n.Unreadable
 }

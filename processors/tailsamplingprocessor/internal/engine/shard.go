@@ -62,6 +62,7 @@ type Shard struct {
 	spansOf  []func() ptrace.Traces
 	decoding []int32 // entries of batch, for spansOf
 
+	decided   decided
 	decisions []Decision
 	stats     Stats
 }
@@ -98,7 +99,7 @@ var ErrTooManyTraces = errors.New("as many traces are open as num_traces allows"
 func New(set Settings) *Shard {
 	s := &Shard{
 		set: set, log: set.Log, memory: set.Memory, program: set.Program,
-		wheel: newWheel(), oldest: none, newest: none, promises: map[int32]policy.Verdict{},
+		wheel: newWheel(), oldest: none, newest: none, promises: map[int32]policy.Verdict{}, decided: newDecided(),
 	}
 	s.entries.words = set.Program.Words()
 	s.log.SetMarker(marker{set.Program})
@@ -115,7 +116,7 @@ func Hash(id [16]byte) uint64 {
 	return h ^ h>>32
 }
 
-// Add takes a span in. On an error nothing has changed: the store is full, the span too large, or too many traces open.
+// Add takes a span in. On an error nothing has changed: the store is full, or too many traces are open.
 // The caller ends each ResourceSpans with EndFragment.
 func (s *Shard) Add(now Now, f *Fragment, span ptrace.Span) error {
 	id := span.TraceID()
@@ -140,6 +141,11 @@ func (s *Shard) Add(now Now, f *Fragment, span ptrace.Span) error {
 		}
 	}
 	a, err := s.log.Append(uint64(now.Wall.UnixNano()), f.Scope, prev, span)
+	if errors.Is(err, tracelog.ErrTooLarge) {
+		s.stats.SpansIn++
+		s.stats.SpansDropped[DropTooLarge]++
+		return nil
+	}
 	if err != nil {
 		return err
 	}

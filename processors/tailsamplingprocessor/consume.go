@@ -1,0 +1,270 @@
+package tailsamplingprocessor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/tailgate-otel/tailgate/internal/segstore"
+	"github.com/tailgate-otel/tailgate/internal/tracelog"
+	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/internal/engine"
+)
+
+// request is what is found out about a request before the first lock: its resources and scopes, and the lane of each
+// span.
+type request struct {
+	resources []tracelog.Resource
+	scopes    []tracelog.Scope
+	laneOf    []uint8
+	spans     [256]int // per lane
+	services  []uint32
+}
+
+var requests = sync.Pool{New: func() any { return new(request) }}
+
+func (r *request) reset(resources, scopes, spans int) {
+	r.resources = resize(r.resources, resources)
+	r.services = resize(r.services, resources)
+	r.scopes = resize(r.scopes, scopes)
+	r.laneOf = resize(r.laneOf, spans)
+	clear(r.spans[:])
+}
+
+func resize[T any](s []T, n int) []T {
+	if cap(s) < n {
+		s = make([]T, 0, n+n/2)
+	}
+	return s[:0]
+}
+
+// release returns r to the pool without what refers to the request.
+func (r *request) release() {
+	clear(r.resources)
+	clear(r.scopes)
+	requests.Put(r)
+}
+
+// spansPerLock bounds how long a lane is locked: 0.3 ms at 1.2 µs per span.
+const spansPerLock = 256
+
+// ConsumeTraces takes the spans in. An error is retryable and means that some of them, counted as refused, were not taken.
+func (p *sampler) ConsumeTraces(ctx context.Context, td ptrace.Traces) error {
+	if err := p.admit(ctx); err != nil {
+		p.telemetry.refuse(refusedMemory, td.SpanCount())
+		return err
+	}
+	r := requests.Get().(*request)
+	defer r.release()
+	p.prepare(r, td)
+	first := p.fragments.Add(uint64(len(r.resources))) - uint64(len(r.resources)) + 1
+	left := len(r.laneOf)
+	for i := range p.lanes {
+		if r.spans[i] == 0 {
+			continue
+		}
+		in := intake{sampler: p, lane: p.lanes[i], index: uint8(i), request: r, first: first}
+		err := in.run(ctx, td)
+		if left -= in.taken; err != nil {
+			p.telemetry.refuse(refusalOf(err), left)
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *sampler) prepare(r *request, td ptrace.Traces) {
+	all := td.ResourceSpans()
+	scopes, spans := 0, 0
+	for _, rs := range all.All() {
+		scopes += rs.ScopeSpans().Len()
+		for _, ss := range rs.ScopeSpans().All() {
+			spans += ss.Spans().Len()
+		}
+	}
+	r.reset(all.Len(), scopes, spans)
+	mask := uint64(len(p.lanes) - 1)
+	for _, rs := range all.All() {
+		r.resources = append(r.resources, p.sums.Resource(rs))
+		r.services = append(r.services, p.service(rs))
+		res := &r.resources[len(r.resources)-1]
+		for _, ss := range rs.ScopeSpans().All() {
+			r.scopes = append(r.scopes, p.sums.Scope(res, ss))
+			for _, span := range ss.Spans().All() {
+				l := uint8(engine.Hash(span.TraceID()) >> 32 & mask)
+				r.laneOf = append(r.laneOf, l)
+				r.spans[l]++
+			}
+		}
+	}
+}
+
+var serviceSeed = maphash.MakeSeed()
+
+// service tells services apart where waits are learned per service.
+func (p *sampler) service(rs ptrace.ResourceSpans) uint32 {
+	if p.cfg.AdaptiveWait.Quantile == 0 {
+		return 0
+	}
+	name, _ := rs.Resource().Attributes().Get("service.name")
+	return uint32(maphash.String(serviceSeed, name.Str()))
+}
+
+// intake brings the spans of a request that belong to one lane there.
+type intake struct {
+	*sampler
+	lane    *lane
+	index   uint8
+	request *request
+	first   uint64 // fragment id of the first ResourceSpans
+
+	taken  int
+	locked bool
+	since  int // spans since the lock was taken
+	now    engine.Now
+}
+
+func (in *intake) run(ctx context.Context, td ptrace.Traces) error {
+	defer in.unlock()
+	span, scope := 0, 0
+	for i, rs := range td.ResourceSpans().All() {
+		f := engine.Fragment{
+			Resource: rs, ID: in.first + uint64(i),
+			ResourceSize: in.request.resources[i].Size, Service: in.request.services[i],
+		}
+		for j, ss := range rs.ScopeSpans().All() {
+			f.Scope, f.Spans, f.Index = &in.request.scopes[scope], ss, uint32(j)
+			scope++
+			spans := ss.Spans()
+			for k := range spans.Len() {
+				if in.request.laneOf[span] == in.index {
+					if err := in.add(ctx, &f, spans.At(k)); err != nil {
+						return err
+					}
+				}
+				span++
+			}
+		}
+		if in.locked {
+			in.lane.shard.EndFragment(in.now)
+		}
+	}
+	return nil
+}
+
+// add takes one span in, and makes room for it if there is none.
+func (in *intake) add(ctx context.Context, f *engine.Fragment, span ptrace.Span) error {
+	if in.since == spansPerLock {
+		in.unlock()
+	}
+	in.lock()
+	err := in.lane.shard.Add(in.now, f, span)
+	for err != nil {
+		in.unlock()
+		if err = in.makeRoom(ctx, err); err != nil {
+			return err
+		}
+		in.lock()
+		err = in.lane.shard.Add(in.now, f, span)
+	}
+	in.since++
+	in.taken++
+	return nil
+}
+
+func (in *intake) lock() {
+	if !in.locked {
+		in.lane.mu.Lock()
+		in.locked, in.since, in.now = true, 0, in.sampler.now()
+	}
+}
+
+// unlock settles what the shard has of the fragment at hand, since others may come in between.
+func (in *intake) unlock() {
+	if !in.locked {
+		return
+	}
+	in.lane.shard.EndFragment(in.now)
+	kept := in.lane.collect()
+	in.lane.mu.Unlock()
+	in.locked = false
+	in.lane.notify(kept)
+}
+
+// errOverloaded is retryable: senders keep the request and come back.
+var errOverloaded = errors.New("tail_sampling: the buffer is full and kept traces do not leave fast enough; retry later, or raise max_buffer")
+
+// roomTimeout is how long a caller waits for room before its request is refused.
+const roomTimeout = time.Second
+
+// admit makes sure that there is room for a request before any of it is stored, since the rest of a request that is
+// refused in the middle would arrive twice.
+func (p *sampler) admit(ctx context.Context) error {
+	if p.pressure() < 1 {
+		return nil
+	}
+	return p.makeRoom(ctx, segstore.ErrFull)
+}
+
+// makeRoom frees memory by early decisions, and waits for kept traces to leave. cause says what there is no room for.
+func (p *sampler) makeRoom(ctx context.Context, cause error) error {
+	timeout := time.NewTimer(roomTimeout)
+	defer timeout.Stop()
+	var expired <-chan time.Time
+	for {
+		freed := p.space.wait()
+		switch {
+		case errors.Is(cause, engine.ErrTooManyTraces): // block_on_overflow: as long as the caller waits
+		case errors.Is(cause, segstore.ErrFull):
+			expired = timeout.C
+			if p.relieve() {
+				return nil
+			}
+		default:
+			return consumererror.NewPermanent(fmt.Errorf("tail_sampling: store a span: %w", cause))
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w (%w)", cause, ctx.Err())
+		case <-expired:
+			return errOverloaded
+		case <-freed:
+			if errors.Is(cause, engine.ErrTooManyTraces) {
+				return nil
+			}
+		}
+	}
+}
+
+// relieve decides the oldest traces of the lanes, those with the longest logs first, until a segment is free.
+func (p *sampler) relieve() bool {
+	used := p.store.Used()
+	for range 4 {
+		var longest *lane
+		most := 1
+		for _, l := range p.lanes {
+			l.mu.Lock()
+			if n := l.shard.Segments(); n > most {
+				longest, most = l, n
+			}
+			l.mu.Unlock()
+		}
+		if longest == nil {
+			return false
+		}
+		longest.mu.Lock()
+		longest.shard.Relieve(p.now())
+		kept := longest.collect()
+		longest.mu.Unlock()
+		longest.notify(kept)
+		if p.store.Used() < used && p.pressure() < 1 {
+			return true
+		}
+	}
+	return false
+}

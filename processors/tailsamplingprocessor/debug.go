@@ -1,0 +1,241 @@
+package tailsamplingprocessor
+
+import (
+	"context"
+	_ "embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.uber.org/zap"
+
+	"github.com/tailgate-otel/tailgate/internal/policy"
+	"github.com/tailgate-otel/tailgate/internal/probability"
+	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/internal/engine"
+)
+
+// debugServer answers GET /debug/sampling (policies and their counts), GET /debug/sampling?trace_id= (what is known of a
+// trace) and POST /debug/sampling?trace_id= (keep it after all). A nil server is off.
+type debugServer struct {
+	sampler *sampler
+	server  *http.Server
+	serving sync.WaitGroup
+}
+
+//go:embed debug.html
+var debugHTML string
+
+var debugPage = template.Must(template.New("debug").Parse(debugHTML))
+
+func startDebug(p *sampler) (*debugServer, error) {
+	if p.cfg.Debug.Endpoint == "" {
+		return nil, nil
+	}
+	listener, err := net.Listen("tcp", p.cfg.Debug.Endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("debug::endpoint: %w", err)
+	}
+	d := &debugServer{sampler: p}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /debug/sampling", d.show)
+	mux.HandleFunc("POST /debug/sampling", d.rescue)
+	d.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
+	d.serving.Go(func() {
+		if err := d.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			p.logger.Error("debug endpoint ended", zap.Error(err))
+		}
+	})
+	p.logger.Info("debug endpoint", zap.String("url", "http://"+listener.Addr().String()+"/debug/sampling"))
+	return d, nil
+}
+
+func (d *debugServer) stop(ctx context.Context) error {
+	if d == nil {
+		return nil
+	}
+	err := d.server.Shutdown(ctx)
+	d.serving.Wait()
+	return err
+}
+
+// debugView is what the endpoint answers, as JSON or as a page.
+type debugView struct {
+	Component component.ID     `json:"component"`
+	Trace     *traceView       `json:"trace,omitempty"`
+	Policies  []policyView     `json:"policies"`
+	Balance   map[string]int64 `json:"spans"`
+}
+
+type traceView struct {
+	TraceID     string  `json:"trace_id"`
+	State       string  `json:"state"`
+	Explanation string  `json:"explanation"`
+	Policy      string  `json:"policy,omitempty"`
+	Probability float64 `json:"probability,omitempty"`
+	Spans       int     `json:"spans"` // open: received; decided: still in the buffer
+	AgeSeconds  float64 `json:"age_seconds,omitempty"`
+	DueSeconds  float64 `json:"due_in_seconds,omitempty"`
+	DurationMS  float64 `json:"trace_duration_ms,omitempty"`
+	Bytes       uint64  `json:"bytes,omitempty"`
+	RootSeen    bool    `json:"root_seen"`
+	CanRescue   bool    `json:"can_be_rescued"`
+}
+
+type policyView struct {
+	Name       string `json:"name"`
+	Type       string `json:"type"`
+	DryRun     bool   `json:"dry_run,omitempty"`
+	Sampled    uint64 `json:"sampled_traces"`
+	NotSampled uint64 `json:"not_sampled_traces"`
+	Dropped    uint64 `json:"dropped_traces"`
+	Errors     uint64 `json:"errors"`
+	LastError  string `json:"last_error,omitempty"`
+}
+
+func (d *debugServer) show(w http.ResponseWriter, r *http.Request) {
+	view := d.view()
+	if text := r.URL.Query().Get("trace_id"); text != "" {
+		id, err := parseTraceID(text)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		view.Trace = d.trace(id)
+	}
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		if err := debugPage.Execute(w, view); err != nil {
+			d.sampler.logger.Debug("debug page", zap.Error(err))
+		}
+		return
+	}
+	writeJSON(w, view)
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	_ = enc.Encode(v) //nolint:errcheck // the client is gone: nobody to tell
+}
+
+// rescue keeps a trace after all.
+func (d *debugServer) rescue(w http.ResponseWriter, r *http.Request) {
+	id, err := parseTraceID(r.URL.Query().Get("trace_id"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	before := d.trace(id)
+	switch {
+	case before.State == engine.StateKept:
+		http.Error(w, "the trace was kept already", http.StatusConflict)
+		return
+	case before.Spans == 0:
+		http.Error(w, "no span of the trace is in the buffer any more", http.StatusNotFound)
+		return
+	}
+	l := d.sampler.laneOf(id)
+	l.mu.Lock()
+	l.shard.Rescue(d.sampler.now(), id)
+	kept := l.collect()
+	l.mu.Unlock()
+	l.notify(kept)
+	w.WriteHeader(http.StatusAccepted)
+	writeJSON(w, d.trace(id))
+}
+
+func parseTraceID(text string) (id [16]byte, err error) {
+	if len(text) != 32 {
+		return id, fmt.Errorf("trace_id: want 32 hexadecimal digits, got %q", text)
+	}
+	if _, err := hex.Decode(id[:], []byte(text)); err != nil {
+		return id, fmt.Errorf("trace_id: want 32 hexadecimal digits, got %q", text)
+	}
+	return id, nil
+}
+
+func (p *sampler) laneOf(id [16]byte) *lane {
+	return p.lanes[engine.Hash(id)>>32&uint64(len(p.lanes)-1)]
+}
+
+func (d *debugServer) trace(id [16]byte) *traceView {
+	l := d.sampler.laneOf(id)
+	l.mu.Lock()
+	x := l.shard.Explain(d.sampler.now(), id)
+	view, unpin := l.shard.Borrow()
+	l.mu.Unlock()
+	v := &traceView{
+		TraceID: hex.EncodeToString(id[:]), State: x.State, Spans: x.Spans, Bytes: x.Bytes, RootSeen: x.Root,
+		AgeSeconds: x.Age.Seconds(), Policy: x.Policy, DurationMS: float64(x.Duration) / float64(time.Millisecond),
+	}
+	if x.State == engine.StateOpen {
+		v.DueSeconds = x.Deadline.Seconds()
+	} else {
+		v.Spans = len(view.Find(id))
+	}
+	unpin()
+	if x.HasTh {
+		v.Probability = probability.Threshold(x.Threshold).Probability()
+	}
+	v.CanRescue = x.State != engine.StateKept && v.Spans > 0
+	v.Explanation = explain(x, v.Spans)
+	return v
+}
+
+func explain(x engine.Explanation, readable int) string {
+	when := ""
+	if x.SinceOK {
+		when = fmt.Sprintf(" %s ago", x.Since.Round(time.Second))
+	}
+	switch {
+	case x.State == engine.StateOpen:
+		return fmt.Sprintf("open: %d spans so far, decided in %s", x.Spans, x.Deadline.Round(100*time.Millisecond))
+	case x.State == engine.StateKept && x.Policy != "":
+		return fmt.Sprintf("kept%s by policy %s", when, x.Policy)
+	case x.State == engine.StateKept:
+		return "kept" + when
+	case x.State == engine.StateDropped && readable > 0:
+		return fmt.Sprintf("dropped%s: no policy sampled it, or a drop policy matched; %d spans can still be rescued", when, readable)
+	case x.State == engine.StateDropped:
+		return fmt.Sprintf("dropped%s: no policy sampled it, or a drop policy matched", when)
+	case readable > 0:
+		return "decided so long ago that the decision is forgotten; its spans are still in the buffer"
+	}
+	return "never seen, or decided so long ago that it is forgotten"
+}
+
+func (d *debugServer) view() *debugView {
+	p := d.sampler
+	v := &debugView{Component: p.set.ID}
+	for s := range p.telemetry.currentProgram().Stats {
+		view := policyView{
+			Name: s.Name, Type: string(s.Type), DryRun: s.DryRun, Errors: s.Errors,
+			Sampled: s.Counts[policy.Sampled].Traces, NotSampled: s.Counts[policy.NotSampled].Traces,
+			Dropped: s.Counts[policy.Dropped].Traces,
+		}
+		if s.LastError != nil {
+			view.LastError = s.LastError.Error()
+		}
+		v.Policies = append(v.Policies, view)
+	}
+	sum := p.telemetry.look()
+	dropped := uint64(0)
+	for _, n := range sum.SpansDropped {
+		dropped += n
+	}
+	v.Balance = map[string]int64{
+		"received": int64(sum.SpansIn), "recovered": int64(sum.SpansRecovered), "rescued": int64(sum.rescued),
+		"kept": int64(sum.delivered), "dropped": int64(dropped), "failed": int64(sum.failed),
+		"held": sum.held(),
+	}
+	return v
+}

@@ -1,0 +1,26 @@
+package engine
+
+import "time"
+
+// decided remembers when the newest decisions were taken, to tell how late a late span is. It may forget: each place is
+// for whichever trace came last.
+type decided struct{ slots []uint64 } // lower half of the hash | second
+
+const decidedSlots = 1 << 14 // 128 KiB per shard; late spans come within seconds of their decision
+
+func newDecided() decided { return decided{make([]uint64, decidedSlots)} }
+
+func (d *decided) add(h uint64, now time.Duration) {
+	d.slots[h>>32%decidedSlots] = h<<32 | uint64(uint32(now/time.Second))
+}
+
+// age returns how long ago the trace was decided.
+func (d *decided) age(h uint64, now time.Duration) (time.Duration, bool) {
+	s := d.slots[h>>32%decidedSlots]
+	if s>>32 != h&0xffffffff {
+		return 0, false
+	}
+	return now - time.Duration(uint32(s))*time.Second, true
+}
+
+func (d *decided) bytes() int64 { return decidedSlots * 8 }

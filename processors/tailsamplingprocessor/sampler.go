@@ -1,0 +1,337 @@
+package tailsamplingprocessor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/processor"
+	"go.uber.org/zap"
+
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/tailsamplingprocessor/pkg/samplingpolicy"
+	"github.com/tailgate-otel/tailgate/internal/decisionmemory"
+	"github.com/tailgate-otel/tailgate/internal/policy"
+	"github.com/tailgate-otel/tailgate/internal/segstore"
+	"github.com/tailgate-otel/tailgate/internal/tracelog"
+	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/internal/engine"
+)
+
+// sampler is the processor.
+type sampler struct {
+	set    processor.Settings
+	cfg    *Config
+	logger *zap.Logger
+	next   consumer.Traces
+
+	start     time.Time
+	sums      *tracelog.Sums
+	fragments atomic.Uint64
+	store     segstore.Store
+	durable   bool // the store outlives the process
+	lanes     []*lane
+	overhead  atomic.Int64 // bytes of indexes and decision memories, as of the last tick
+	telemetry *telemetry
+	debug     *debugServer
+	reserve   func() // gives the memory limit back
+
+	space       notifier        // memory or traces were freed
+	delivery    context.Context // ends with the time of the shutdown
+	endDelivery context.CancelFunc
+	stop        context.CancelFunc // of the ticker; nil: not started
+	ticker      sync.WaitGroup
+	senders     sync.WaitGroup
+}
+
+// lane is one shard of traces: the lock, what it guards, and the sender of what the shard keeps.
+type lane struct {
+	mu    sync.Mutex // guards shard and queue; never held with another lane's
+	shard *engine.Shard
+	queue []engine.Decision // kept traces on their way to the sender
+
+	wake      chan struct{} // capacity 1: something was queued
+	delivered atomic.Uint64 // spans
+	failed    atomic.Uint64 // spans
+	rescued   atomic.Uint64 // spans that had been dropped
+}
+
+// durableLanes is the number of lanes of a sampler with storage. It is fixed, since a trace must be found in its lane
+// again after a restart on another machine.
+const durableLanes = 8
+
+func newSampler(set processor.Settings, cfg *Config, next consumer.Traces) (*sampler, error) {
+	t, err := newTelemetry(set.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	return &sampler{set: set, cfg: cfg, logger: set.Logger, next: next, telemetry: t, sums: tracelog.NewSums()}, nil
+}
+
+// Capabilities says that spans are only read.
+func (*sampler) Capabilities() consumer.Capabilities {
+	return consumer.Capabilities{MutatesData: false}
+}
+
+// Start compiles the policies, opens the store and starts the ticker and the senders.
+func (p *sampler) Start(_ context.Context, host component.Host) error {
+	program, err := p.compile(host)
+	if err != nil {
+		return err
+	}
+	p.start = time.Now()
+	former, err := p.open()
+	if err != nil {
+		return err
+	}
+	p.lanes = make([]*lane, p.laneCount())
+	for i := range p.lanes {
+		p.lanes[i] = &lane{shard: engine.New(p.shardSettings(i, program)), wake: make(chan struct{}, 1)}
+	}
+	p.telemetry.begin(p, program)
+	p.restore(former)
+	if p.debug, err = startDebug(p); err != nil {
+		return errors.Join(err, p.store.Close())
+	}
+	if !p.durable {
+		p.reserve = reserveMemory(int64(p.cfg.MaxBuffer))
+	}
+	p.delivery, p.endDelivery = context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.Background())
+	p.stop = stop
+	p.ticker.Go(func() { p.tick(ctx) })
+	for _, l := range p.lanes {
+		p.senders.Go((&sender{sampler: p, lane: l}).run)
+	}
+	return nil
+}
+
+func (p *sampler) compile(host component.Host) (*policy.Program, error) {
+	set := p.cfg.policySettings()
+	set.Telemetry = p.set.TelemetrySettings
+	set.Extensions = map[string]samplingpolicy.Extension{}
+	if host != nil {
+		for id, ext := range host.GetExtensions() {
+			if e, ok := ext.(samplingpolicy.Extension); ok {
+				set.Extensions[id.String()] = e
+			}
+		}
+	}
+	program, err := policy.Compile(*set)
+	if err != nil {
+		return nil, fmt.Errorf("compile policies: %w", err)
+	}
+	return program, nil
+}
+
+// laneCount is twice the number of processors, as a power of two, so that two callers seldom want the same lock.
+func (p *sampler) laneCount() int {
+	if p.durable {
+		return durableLanes
+	}
+	return min(16, 1<<bits.Len(uint(runtime.GOMAXPROCS(0))))
+}
+
+func (p *sampler) shardSettings(i int, program *policy.Program) engine.Settings {
+	n := len(p.lanes)
+	set := engine.Settings{
+		Log: tracelog.New(tracelog.Settings{
+			Shard: i, Store: p.store, SegmentSize: segmentSize(int64(p.cfg.MaxBuffer), n), Checksums: p.durable,
+		}),
+		Memory: decisionmemory.New(decisionmemory.Settings{
+			Kept:    share(p.cfg.DecisionCache.SampledCacheSize, 200_000, n),
+			Dropped: share(p.cfg.DecisionCache.NonSampledCacheSize, 2_000_000, n),
+			TTL:     p.cfg.DecisionCache.TTL,
+		}),
+		Program:       program,
+		Wait:          p.cfg.DecisionWait,
+		WaitAfterRoot: p.cfg.DecisionWaitAfterRootReceived,
+		Idle:          p.cfg.AdaptiveWait.IdleTimeout,
+		Block:         p.cfg.BlockOnOverflow,
+		MaxTraceBytes: p.cfg.MaximumTraceSizeBytes,
+		SpanIngest:    p.cfg.SamplingStrategy == policy.SpanIngest,
+		Early:         p.cfg.EarlyDecision,
+		Rescue:        p.cfg.RescueBuffer > 0,
+		Notes:         p.durable,
+		History:       int64(p.cfg.RescueBuffer) / int64(n),
+	}
+	if p.cfg.NumTraces > 0 {
+		set.MaxTraces = share(int(p.cfg.NumTraces), 0, n)
+	}
+	if p.cfg.AdaptiveWait.Quantile > 0 {
+		set.Lateness = &engine.Lateness{Quantile: p.cfg.AdaptiveWait.Quantile, Min: p.cfg.AdaptiveWait.Minimum}
+	}
+	return set
+}
+
+// share divides a number among lanes. Trace ids spread at random, so that a lane may get 4 standard deviations more.
+func share(n, otherwise, lanes int) int {
+	if n == 0 {
+		n = otherwise
+	}
+	each := n / lanes
+	if lanes == 1 {
+		return max(1, n)
+	}
+	return max(1, each+4*isqrt(each))
+}
+
+func isqrt(n int) int {
+	r := 0
+	for (r+1)*(r+1) <= n {
+		r++
+	}
+	return r
+}
+
+// segmentSize is 1 MiB, or less if the buffer is so small that it would hold fewer than 8 segments per lane.
+func segmentSize(buffer int64, lanes int) int {
+	size := int64(tracelog.DefaultSegmentSize)
+	for size > 64<<10 && size*8*int64(lanes) > buffer {
+		size /= 2
+	}
+	return int(size)
+}
+
+func (p *sampler) now() engine.Now {
+	now := time.Now()
+	return engine.Now{Mono: now.Sub(p.start), Wall: now}
+}
+
+const (
+	tickEvery    = 50 * time.Millisecond
+	flushEvery   = time.Second
+	decideAtOnce = 256 // traces per lock: 0.3 ms
+)
+
+// tick decides what is due and reports.
+func (p *sampler) tick(ctx context.Context) {
+	ticker := time.NewTicker(tickEvery)
+	defer ticker.Stop()
+	flushed := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		p.advance()
+		if now := time.Now(); now.Sub(flushed) >= flushEvery {
+			flushed = now
+			p.telemetry.flush()
+		}
+	}
+}
+
+// advance decides all traces whose time has come, lane by lane.
+func (p *sampler) advance() {
+	var overhead int64
+	pressure := p.pressure()
+	for _, l := range p.lanes {
+		for more := true; more; {
+			began := time.Now()
+			l.mu.Lock()
+			l.shard.SetPressure(pressure)
+			now := p.now()
+			more = l.shard.Advance(now, decideAtOnce)
+			kept := l.collect()
+			u := l.shard.Usage(now.Mono)
+			l.mu.Unlock()
+			p.telemetry.decided(time.Since(began))
+			l.notify(kept)
+			if !more {
+				overhead += u.Index + u.Memory
+			}
+		}
+	}
+	p.overhead.Store(overhead)
+	p.space.broadcast()
+}
+
+// collect queues what the shard has kept and reports whether there is anything. l.mu held.
+func (l *lane) collect() bool {
+	l.queue = append(l.queue, l.shard.Take()...)
+	return len(l.queue) > 0
+}
+
+func (l *lane) notify(kept bool) {
+	if kept {
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// pressure is how full the buffer is, 0 to 1.
+func (p *sampler) pressure() float64 {
+	return float64(p.store.Used()+p.overhead.Load()) / float64(p.cfg.MaxBuffer)
+}
+
+// Shutdown decides what is open, or leaves it to the next start if the store outlives the process, and hands on what was
+// kept until the context ends.
+func (p *sampler) Shutdown(ctx context.Context) error {
+	if p.stop == nil {
+		return nil
+	}
+	p.stop()
+	p.stop = nil
+	p.ticker.Wait()
+	err := p.debug.stop(ctx)
+	for _, l := range p.lanes {
+		l.mu.Lock()
+		switch {
+		case p.durable:
+		case p.cfg.DropPendingTracesOnShutdown:
+			l.shard.DropAll()
+		default:
+			for l.shard.DecideOldest(p.now(), decideAtOnce, engine.ReasonShutdown) > 0 {
+			}
+		}
+		l.collect()
+		l.mu.Unlock()
+	}
+	lost, done := p.drain(ctx)
+	p.telemetry.flush()
+	p.telemetry.shutdown()
+	if p.reserve != nil {
+		p.reserve()
+	}
+	if lost > 0 && !p.durable {
+		err = errors.Join(err, fmt.Errorf("%d spans of kept traces could not be handed on before the deadline of the shutdown", lost))
+	}
+	if !done { // somebody downstream does not return, and the sender still reads the store
+		return errors.Join(err, errors.New("the next consumer did not return before the deadline of the shutdown"))
+	}
+	return errors.Join(err, p.store.Close())
+}
+
+// notifier wakes all who wait for something that may have happened.
+type notifier struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+// wait returns a channel that is closed at the next broadcast.
+func (n *notifier) wait() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ch == nil {
+		n.ch = make(chan struct{})
+	}
+	return n.ch
+}
+
+func (n *notifier) broadcast() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ch != nil {
+		close(n.ch)
+		n.ch = nil
+	}
+}
