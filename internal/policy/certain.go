@@ -9,7 +9,10 @@ func (p *Program) Certain(t *Trace) (Verdict, bool) {
 	if p.strategy == SpanIngest {
 		return Verdict{}, false // DecideIngest decides about each batch anew
 	}
-	drops := p.foresee(0, p.drops, t)
+	if v, certain, decisive := p.foreseeRules(t); decisive {
+		return v, certain
+	}
+	drops := p.foresee(p.rules, p.drops, t)
 	switch {
 	case drops.sure >= 0 && (!p.recordPolicy || drops.sure == drops.first):
 		return Verdict{Outcome: Dropped, Policy: drops.sure, SubPolicy: -1}, true
@@ -26,6 +29,37 @@ func (p *Program) Certain(t *Trace) (Verdict, bool) {
 		return Verdict{}, false
 	}
 	return Verdict{Outcome: Sampled, Policy: rest.sure, SubPolicy: -1, HasThreshold: p.useTraceState}, true
+}
+
+// foreseeRules returns the verdict of the rules if all that may decide would decide alike. decisive is false if none may.
+func (p *Program) foreseeRules(t *Trace) (verdict Verdict, certain, decisive bool) {
+	for i := range p.rules {
+		may := p.policies[i].possible(t)
+		if may&mayYes == 0 || p.policies[i].dryRun {
+			continue
+		}
+		a, ok := p.policies[i].expr.(*rule).then.foresee(t)
+		if !ok {
+			return Verdict{}, false, true
+		}
+		v := ruleVerdict(i, a)
+		if decisive && !p.alike(verdict, v) {
+			return Verdict{}, false, true
+		}
+		verdict, decisive = v, true
+		if may == mayYes {
+			return v, true, true
+		}
+	}
+	return Verdict{}, false, decisive
+}
+
+// alike reports whether two verdicts differ in no more than a reason that nobody records.
+func (p *Program) alike(a, b Verdict) bool {
+	if !p.recordPolicy {
+		a.Policy = b.Policy
+	}
+	return a == b
 }
 
 // foresight is what is known of a range of policies.

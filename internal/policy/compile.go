@@ -12,6 +12,7 @@ import (
 
 // Settings are what a Program is compiled from.
 type Settings struct {
+	Rules    []RuleConfig // asked first
 	Policies []Config
 	Strategy Strategy // default TraceComplete
 	// FirstMatch stops at the first policy that samples.
@@ -30,8 +31,10 @@ type Settings struct {
 
 // Program is a compiled set of policies.
 type Program struct {
-	policies      []compiled // drop policies first
-	drops         int        // how many of them
+	policies      []compiled // rules, then drop policies, then the others
+	rules         int        // where rules end
+	drops         int        // where drop policies end
+	samplers      []ruleSampler
 	names         []string
 	subNames      []string
 	strategy      Strategy
@@ -52,7 +55,7 @@ type Program struct {
 	counters    counters
 }
 
-// compiled is a policy.
+// compiled is a policy or rule.
 type compiled struct {
 	expr
 	name   string
@@ -92,7 +95,7 @@ func Compile(set Settings) (*Program, error) {
 // Words returns how many words of bits a trace has.
 func (p *Program) Words() int { return p.words }
 
-// Names returns the policies' names in the order in which they are asked: drop policies first.
+// Names returns the names of rules and policies in the order in which they are asked: rules, drop policies, others.
 func (p *Program) Names() []string { return p.names }
 
 // SubNames returns the names of the conditions of all composite policies.
@@ -112,6 +115,15 @@ type compiler struct {
 }
 
 func (c *compiler) compile() error {
+	for i := range c.set.Rules {
+		cfg := &c.set.Rules[i]
+		when, err := c.conditions(fmt.Sprintf("rules[%d].when", i), cfg.When, false)
+		if err != nil {
+			return err
+		}
+		c.program.add(compiled{&rule{when, c.action(cfg)}, cfg.Name, Rule, cfg.DryRun})
+	}
+	c.program.rules = len(c.program.policies)
 	for _, isDrop := range []bool{true, false} {
 		for i := range c.set.Policies {
 			cfg := &c.set.Policies[i]
@@ -145,7 +157,7 @@ func (c *compiler) finish() {
 			k.marks = make([]atomic.Uint32, 1<<n)
 		}
 	}
-	if c.set.UseTraceState || len(c.states) > 0 {
+	if c.set.UseTraceState || len(c.states) > 0 || len(c.set.Rules) > 0 {
 		c.program.traceStates = newTraceStates(c.states)
 	}
 }
@@ -185,7 +197,7 @@ func (c *compiler) condition(path string, cfg *Condition, batch bool) (expr, err
 	case SpanCount:
 		return spanCount{int64(cfg.SpanCount.MinSpans), int64(cfg.SpanCount.MaxSpans)}, nil
 	case Probabilistic:
-		return newProbability(&cfg.Probabilistic, c.set.UseTraceState), nil
+		return newHashShare(&cfg.Probabilistic, c.set.UseTraceState), nil
 	case RateLimiting:
 		return c.limiter(newLimiter(cfg.RateLimiting.SpansPerSecond, cfg.RateLimiting.BurstCapacity, spansOf), batch), nil
 	case BytesLimiting:

@@ -36,6 +36,9 @@ const (
 	Composite        Type = "composite"
 )
 
+// Rule is the type of a rule in PolicyStats.
+const Rule Type = "rule"
+
 // Config is one entry of `policies`.
 type Config struct {
 	Condition Condition `mapstructure:",squash"`

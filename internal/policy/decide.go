@@ -11,8 +11,8 @@ func (p *Program) Decide(now time.Time, t *Trace) Verdict {
 	ev := p.begin(now)
 	defer p.end(ev)
 	c := p.counters.of(t)
-	v, dropped := p.askDrops(ev, t, c)
-	if dropped {
+	v, decided := p.askFirst(ev, t, c)
+	if decided {
 		return v
 	}
 	if p.cutSlots > 0 {
@@ -30,8 +30,8 @@ func (p *Program) DecideBatch(now time.Time, batch []Trace, verdicts []Verdict) 
 	defer p.end(ev)
 	ev.open = ev.open[:0]
 	for i := range batch {
-		v, dropped := p.askDrops(ev, &batch[i], p.counters.of(&batch[i]))
-		if dropped {
+		v, decided := p.askFirst(ev, &batch[i], p.counters.of(&batch[i]))
+		if decided {
 			verdicts[i] = v
 			continue
 		}
@@ -66,15 +66,31 @@ func (p *Program) cut(ev *evaluation, batch []Trace) {
 	}
 }
 
-// askDrops asks the drop policies and reports whether one dropped the trace.
-func (p *Program) askDrops(ev *evaluation, t *Trace, c tally) (Verdict, bool) {
+// askFirst asks those who need not wait for others: the rules, then the drop policies. It reports whether one decided.
+func (p *Program) askFirst(ev *evaluation, t *Trace, c tally) (Verdict, bool) {
 	ev.reset(t)
-	for i := range p.drops {
+	for i := range p.rules {
+		a := p.evaluate(i, ev, c)
+		if a.vote == abstain || a.vote == failed || p.policies[i].dryRun {
+			continue
+		}
+		return ruleVerdict(i, a), true
+	}
+	for i := p.rules; i < p.drops; i++ {
 		if a := p.evaluate(i, ev, c); a.vote == drop && !p.policies[i].dryRun {
 			return Verdict{Outcome: Dropped, Policy: int32(i), SubPolicy: -1}, true
 		}
 	}
 	return Verdict{}, false
+}
+
+// ruleVerdict is what a rule decided: always with a threshold, since the trace passed by it or would have.
+func ruleVerdict(i int, a answer) Verdict {
+	v := Verdict{Outcome: outcomes[a.vote], Policy: int32(i), SubPolicy: -1}
+	if v.Outcome == Sampled {
+		v.Threshold, v.HasThreshold = a.threshold, true
+	}
+	return v
 }
 
 // ask asks the other policies.

@@ -1,11 +1,12 @@
 // Package policy decides which traces are kept. It compiles the policies of the tail sampler (the configuration and
-// the decisions are those of contrib's tail_sampling 0.161.0) into two halves:
+// the decisions are those of contrib's tail_sampling 0.161.0), and ordered rules beside them (ours, see [RuleConfig]),
+// into two halves:
 //
 //   - predicates, "some span or resource of the trace has …", asked once per span as it arrives. Each owns a bit of the
 //     trace that only ever turns on; equal predicates share one. Beside the bits stand a few counters, see [Facts].
 //   - an expression per policy over bits, counters, trace id and limiters, evaluated once per trace by
 //     [Program.Decide]. No span is decoded for it, however large the trace; only evaluators that extensions bring see
-//     spans, because their contract promises them.
+//     spans, because their contract promises them, and rules whose samplers need the values of fields.
 //
 // Because bits stay on and counters only grow, [Program.Certain] can tell when no span still to come changes the
 // outcome.
@@ -22,7 +23,8 @@
 // immutable but for counters, limiters and two tables, and is shared by all shards: limiters are never divided, so
 // num_shards does not change what passes. Its memory does not grow with traffic: the table of marks holds at most one
 // entry per combination of the configured predicates of one attribute key (and of the keys of a resource) that really
-// occurs, and the memory of tracestates is a fixed table. There is nothing here that could be full.
+// occurs, the memory of tracestates is a fixed table, and samplers of rules bound their keys. There is nothing here that
+// could be full.
 //
 // # Where it differs from contrib, on purpose
 //

@@ -26,7 +26,8 @@ const (
 	drop
 	invertedYes // of extensions only, and deprecated there
 	invertedNo
-	failed // answer.err says how
+	abstain // of rules only: the conditions do not hold
+	failed  // answer.err says how
 )
 
 // declines reports whether a vote makes a conjunction decline.

@@ -1,9 +1,9 @@
 package policy
 
 import (
-	"encoding/binary"
-
 	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/tailgate-otel/tailgate/internal/probability"
 )
 
 // Kind is the type of an attribute's value, as far as a policy can tell.
@@ -60,6 +60,9 @@ type Facts struct {
 	// Overhead is what the fragments cost more as a whole request: for each 1 + the length of its size as a varint. The
 	// caller adds.
 	Overhead uint32
+	// Weight is how many traces this one stands for as it arrived: the adjusted count of the first span whose tracestate
+	// has a th, 0 if none has.
+	Weight float32
 	// MinStart and MaxEnd are folded in order of arrival, 0 standing for unset, as contrib does it: a span that starts at
 	// 0 makes the trace forget its start. MaxDuration is the largest difference, in nanoseconds, after any span.
 	MinStart, MaxEnd uint64
@@ -82,19 +85,27 @@ type Trace struct {
 	Facts *Facts
 	Bits  []uint64 // Program.Words() of them
 	// Spans decodes the trace, fragment by fragment in order of arrival. It is called at most once per decision, and only
-	// if an extension's evaluator must be asked.
+	// if an extension's evaluator must be asked, or a rule's sampler and Fields is not set.
 	Spans func() ptrace.Traces
+	// Fields calls yield with what the keys of rules' samplers are built from, in any order and repetition: every attribute
+	// of every resource and span, and for each span its name under SpanName and the number of its status code under
+	// SpanStatus. isRoot says that it belongs to the root span or to the resource of the root span. Optional: a caller sets
+	// it who can do better than to decode all spans.
+	Fields func(yield func(isRoot, resource bool, key string, v Value))
 }
 
-// randomnessMask keeps the 56 bits that W3C trace ids are required to draw at random.
-const randomnessMask = 1<<56 - 1
+// Fields that are no attributes.
+const (
+	SpanName   = "span.name"
+	SpanStatus = "span.status_code"
+)
 
 // randomness is what consistent samplers compare with a threshold: the explicit rv, or else the end of the trace id.
 func (t *Trace) randomness() uint64 {
 	if t.Facts.Flags&FlagRandomness != 0 {
 		return t.Facts.Randomness
 	}
-	return binary.BigEndian.Uint64(t.ID[8:]) & randomnessMask
+	return probability.Randomness(t.ID)
 }
 
 // Outcome is what becomes of a trace.
@@ -113,7 +124,8 @@ func (o Outcome) String() string {
 // Verdict is a decision and its reason.
 type Verdict struct {
 	Outcome Outcome
-	// Policy is the index in Program.Names of the policy that sampled or dropped the trace, -1 if none did.
+	// Policy is the index in Program.Names of the policy that sampled or dropped the trace, or of the rule that decided,
+	// -1 if none did.
 	Policy int32
 	// SubPolicy is the index in Program.SubNames of the composite's condition that let the trace pass, -1 if none did. As
 	// in contrib the last composite to sample counts, even if another policy has the final word. Only set with

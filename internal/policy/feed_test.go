@@ -46,7 +46,7 @@ func (h *held) addSpan(p *Program, rs ptrace.ResourceSpans, ss ptrace.ScopeSpans
 	var seen Seen
 	for key, v := range span.Attributes().All() {
 		if p.SpanKey(key) {
-			p.ApplySpan(h.bits, &seen, p.MarkSpan(key, valueOf(v)))
+			p.ApplySpan(h.bits, &seen, p.MarkSpan(key, readValue(v)))
 		}
 	}
 	p.Fold(&h.facts, h.bits, &Span{
@@ -62,26 +62,10 @@ func (h *held) addSpan(p *Program, rs ptrace.ResourceSpans, ss ptrace.ScopeSpans
 func attributesOf(m pcommon.Map) func(func(string, Value) bool) {
 	return func(yield func(string, Value) bool) {
 		for key, v := range m.All() {
-			if !yield(key, valueOf(v)) {
+			if !yield(key, readValue(v)) {
 				return
 			}
 		}
-	}
-}
-
-func valueOf(v pcommon.Value) Value {
-	switch v.Type() {
-	case pcommon.ValueTypeStr:
-		return Value{Kind: KindStr, Str: v.Str()}
-	case pcommon.ValueTypeInt:
-		return Value{Kind: KindInt, Int: v.Int()}
-	case pcommon.ValueTypeBool:
-		if v.Bool() {
-			return Value{Kind: KindBool, Int: 1}
-		}
-		return Value{Kind: KindBool}
-	default:
-		return Value{}
 	}
 }
 

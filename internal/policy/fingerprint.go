@@ -11,10 +11,11 @@ import (
 func fingerprint(set *Settings) (uint64, error) {
 	h := fnv.New64a()
 	err := json.NewEncoder(h).Encode(struct {
+		Rules                                   []RuleConfig
 		Policies                                []Config
 		Strategy                                Strategy
 		FirstMatch, UseTraceState, RecordPolicy bool
-	}{set.Policies, set.Strategy, set.FirstMatch, set.UseTraceState, set.RecordPolicy})
+	}{set.Rules, set.Policies, set.Strategy, set.FirstMatch, set.UseTraceState, set.RecordPolicy})
 	if err != nil {
 		return 0, fmt.Errorf("policies: a value cannot be written as JSON: %w", err)
 	}

@@ -34,6 +34,26 @@ func (g *generator) policies() []Config {
 	return list
 }
 
+func (g *generator) rules() []RuleConfig {
+	var list []RuleConfig
+	for range g.IntN(4) {
+		r := RuleConfig{Name: g.name(), DryRun: g.IntN(8) == 0}
+		if g.IntN(4) > 0 {
+			r.When = g.conditions(2)
+		}
+		switch g.IntN(4) {
+		case 0:
+			r.Then.Drop = true
+		case 1:
+			r.Then.Probability = &ProbabilityConfig{Percentage: pick(g, 0, 25, 50, 100.0)}
+		default:
+			r.Then.Keep = true
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
 func (g *generator) policy() Config {
 	c := Config{DryRun: g.IntN(8) == 0}
 	switch g.IntN(8) {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,8 @@ func (s *scenario) run(st step) string {
 		return s.ingest(args[0], at(s.t, options), st.input)
 	case "stats":
 		return s.stats()
+	case "keys":
+		return s.keys()
 	}
 	s.t.Fatalf("line %d: unknown command %q", st.line, words[0])
 	return ""
@@ -94,12 +97,13 @@ func settingsFrom(text string) (Settings, error) {
 		return Settings{}, err
 	}
 	var cfg struct {
-		Policies []Config `mapstructure:"policies"`
+		Rules    []RuleConfig `mapstructure:"rules"`
+		Policies []Config     `mapstructure:"policies"`
 	}
 	if err := confmap.NewFromStringMap(raw).Unmarshal(&cfg); err != nil {
 		return Settings{}, err
 	}
-	return Settings{Policies: cfg.Policies}, nil
+	return Settings{Rules: cfg.Rules, Policies: cfg.Policies}, nil
 }
 
 // A spanLine describes a fragment of one span.
@@ -260,10 +264,25 @@ func (s *scenario) stats() string {
 				fmt.Fprintf(&out, " %s=%d/%d", Outcome(o), c.Traces, c.Spans)
 			}
 		}
+		if p.Passed > 0 {
+			fmt.Fprintf(&out, " passed=%d", p.Passed)
+		}
 		if p.Errors > 0 {
 			fmt.Fprintf(&out, " errors=%d (%v)", p.Errors, p.LastError)
 		}
 		fmt.Fprintf(&out, " asked=%d\n", p.Executions)
 	}
 	return out.String()
+}
+
+// keys lists what the samplers of rules have seen.
+func (s *scenario) keys() string {
+	var lines []string
+	for rule, sampler := range s.program.Samplers {
+		for _, k := range sampler.Top(100) {
+			lines = append(lines, fmt.Sprintf("%s: %s", rule, k.Key))
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
 }

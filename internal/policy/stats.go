@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// PolicyStats are the cumulative counts of one policy.
+// PolicyStats are the cumulative counts of one policy or rule.
 type PolicyStats struct {
 	Name   string
 	Type   Type
@@ -14,6 +14,7 @@ type PolicyStats struct {
 	// Counts is how often the policy voted each way, by Outcome, with the spans and bytes of the traces it voted about. A
 	// policy is counted when it is asked, whatever the trace's fate.
 	Counts [3]Count
+	Passed uint64 // traces that a rule's conditions did not hold for
 	Errors uint64 // evaluations that failed
 	// Executions is how often the policy was asked, ExecutionTime about how long that took: 1 decision in 32 is measured.
 	Executions    uint64
@@ -43,7 +44,7 @@ type stripe []policyCounts
 // policyCounts are padded by their neighbours in the stripe: the counts of one policy fill more than one cache line.
 type policyCounts struct {
 	traces, spans, bytes [3]atomic.Uint64
-	errors               atomic.Uint64
+	passed, errors       atomic.Uint64
 	nanos                atomic.Int64
 	lastError            atomic.Pointer[error]
 }
@@ -75,7 +76,11 @@ func (c *counters) of(t *Trace) tally {
 
 func (c tally) count(i int, a answer, f *Facts) {
 	n := &c.stripe[i]
-	if a.vote == failed {
+	switch a.vote {
+	case abstain:
+		n.passed.Add(1)
+		return
+	case failed:
 		err := a.err // what is stored escapes: not the whole answer
 		n.errors.Add(1)
 		n.lastError.Store(&err)
@@ -102,13 +107,14 @@ func (c *counters) sum(i int, s *PolicyStats) {
 			s.Counts[o].Spans += n.spans[o].Load()
 			s.Counts[o].Bytes += n.bytes[o].Load()
 		}
+		s.Passed += n.passed.Load()
 		s.Errors += n.errors.Load()
 		s.ExecutionTime += time.Duration(n.nanos.Load())
 		if err := n.lastError.Load(); err != nil {
 			s.LastError = *err
 		}
 	}
-	s.Executions = s.Errors
+	s.Executions = s.Passed + s.Errors
 	for _, n := range s.Counts {
 		s.Executions += n.Traces
 	}

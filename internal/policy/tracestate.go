@@ -5,16 +5,19 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/sampling"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/tailgate-otel/tailgate/internal/probability"
 )
 
-// traceStates remembers what tracestates mean. The spans of a trace mostly carry the same one, often with a randomness of
-// its own, so memory is short: a fixed table in which a newcomer takes the place of what stood there.
+// traceStates reads tracestates: their sampling information, and what trace_state policies ask. The latter goes through
+// OpenTelemetry's parser, whose idea of validity these policies have in contrib; it allocates, so its answers are
+// remembered. The spans of a trace mostly carry the same tracestate, often with a randomness of its own, so memory may
+// be short: a fixed table in which a newcomer takes the place of what stood there.
 type traceStates struct {
-	seed    maphash.Seed
-	entries [traceStateEntries]atomic.Pointer[traceStateFacts]
 	tests   []traceStateTest
+	seed    maphash.Seed
+	entries []atomic.Pointer[traceStateBits] // empty if there are no tests
 }
 
 // traceStateEntries and maxTraceStateLength bound the table to 1 MiB of strings. W3C limits a tracestate that must be
@@ -24,27 +27,43 @@ const (
 	maxTraceStateLength = 1024
 )
 
-type traceStateFacts struct {
-	raw        string
-	flags      uint32
-	randomness uint64
-	bits       []maskedWord
+type traceStateBits struct {
+	raw  string
+	bits []maskedWord
 }
 
 func newTraceStates(tests []traceStateTest) *traceStates {
-	return &traceStates{seed: maphash.MakeSeed(), tests: tests}
+	t := &traceStates{tests: tests, seed: maphash.MakeSeed()}
+	if len(tests) > 0 {
+		t.entries = make([]atomic.Pointer[traceStateBits], traceStateEntries)
+	}
+	return t
 }
 
 func (t *traceStates) fold(f *Facts, bits []uint64, raw string) {
-	s := t.lookUp(raw)
-	if s.flags&FlagRandomness != 0 && f.Flags&FlagRandomness == 0 {
-		f.Randomness = s.randomness
+	if info, err := probability.ParseTraceState(raw); err == nil {
+		f.foldSampling(&info)
 	}
-	f.Flags |= s.flags
-	apply(s.bits, bits)
+	if len(t.tests) > 0 {
+		apply(t.lookUp(raw).bits, bits)
+	}
 }
 
-func (t *traceStates) lookUp(raw string) *traceStateFacts {
+// foldSampling takes the randomness and the weight of the first spans that say something about them.
+func (f *Facts) foldSampling(info *probability.Info) {
+	if info.HasRV && f.Flags&FlagRandomness == 0 {
+		f.Randomness = info.RV
+		f.Flags |= FlagRandomness | FlagSamplingInfo
+	}
+	if info.HasTH && f.Weight == 0 {
+		f.Weight = float32(info.AdjustedCount())
+	}
+	if info.HasTH {
+		f.Flags |= FlagSamplingInfo
+	}
+}
+
+func (t *traceStates) lookUp(raw string) *traceStateBits {
 	if len(raw) > maxTraceStateLength {
 		return t.parse(raw)
 	}
@@ -57,22 +76,8 @@ func (t *traceStates) lookUp(raw string) *traceStateFacts {
 	return s
 }
 
-// parse reads a tracestate twice, by the two parsers whose ideas of validity contrib's policies have.
-func (t *traceStates) parse(raw string) *traceStateFacts {
-	s := &traceStateFacts{raw: raw}
-	if w3c, err := sampling.NewW3CTraceState(raw); err == nil {
-		ot := w3c.OTelValue()
-		if rv, ok := ot.RValueRandomness(); ok {
-			s.randomness = rv.Unsigned()
-			s.flags |= FlagRandomness | FlagSamplingInfo
-		}
-		if _, ok := ot.TValueThreshold(); ok {
-			s.flags |= FlagSamplingInfo
-		}
-	}
-	if len(t.tests) == 0 {
-		return s
-	}
+func (t *traceStates) parse(raw string) *traceStateBits {
+	s := &traceStateBits{raw: raw}
 	ts, err := trace.ParseTraceState(raw)
 	if err != nil {
 		return s

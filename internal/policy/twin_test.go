@@ -46,6 +46,11 @@ func newTwin(set Settings) *twin {
 // decide returns the outcome, the name of the policy behind it, and the threshold.
 func (w *twin) decide(now time.Time, t twinTrace) (Outcome, string, uint64) {
 	w.now = now
+	for _, r := range w.set.Rules {
+		if w.all(r.When, t).vote == yes && !r.DryRun {
+			return w.rule(&r, t)
+		}
+	}
 	for _, p := range w.set.Policies {
 		if p.Condition.Type == Drop && w.all(p.Drop.SubPolicies, t).vote == yes && !p.DryRun {
 			return Dropped, p.Condition.Name, 0
@@ -69,6 +74,43 @@ func (w *twin) decide(now time.Time, t twinTrace) (Outcome, string, uint64) {
 		}
 	}
 	return outcome, by, th
+}
+
+func (w *twin) rule(r *RuleConfig, t twinTrace) (Outcome, string, uint64) {
+	switch {
+	case r.Then.Keep:
+		return Sampled, r.Name, 0
+	case r.Then.Drop:
+		return Dropped, r.Name, 0
+	}
+	th := sampling.NeverSampleThreshold
+	if p := r.Then.Probability.Percentage / 100; p > 0 {
+		th, _ = sampling.ProbabilityToThreshold(p)
+	}
+	rnd, _ := twinRandomness(t)
+	if th.ShouldSample(rnd) {
+		return Sampled, r.Name, th.Unsigned()
+	}
+	return NotSampled, r.Name, 0
+}
+
+// twinRandomness also says whether there is sampling information.
+func twinRandomness(t twinTrace) (rnd sampling.Randomness, info bool) {
+	rnd = sampling.TraceIDToRandomness(t.id)
+	anySpan(t.td, func(s ptrace.Span) bool {
+		ts, err := sampling.NewW3CTraceState(s.TraceState().AsRaw())
+		if err != nil {
+			return false
+		}
+		_, hasTH := ts.OTelValue().TValueThreshold()
+		rv, hasRV := ts.OTelValue().RValueRandomness()
+		info = info || hasTH || hasRV
+		if hasRV {
+			rnd = rv
+		}
+		return hasRV
+	})
+	return rnd, info
 }
 
 func (w *twin) policy(p *Config, t twinTrace) twinAnswer {
@@ -248,21 +290,8 @@ func (w *twin) probabilistic(c *ProbabilisticConfig, t twinTrace) twinAnswer {
 		th, _ = sampling.ProbabilityToThreshold(ratio)
 	}
 	a := twinAnswer{th: th.Unsigned()}
-	rnd, info := sampling.TraceIDToRandomness(t.id), false
-	explicit := anySpan(t.td, func(s ptrace.Span) bool {
-		ts, err := sampling.NewW3CTraceState(s.TraceState().AsRaw())
-		if err != nil {
-			return false
-		}
-		_, hasTH := ts.OTelValue().TValueThreshold()
-		rv, hasRV := ts.OTelValue().RValueRandomness()
-		info = info || hasTH || hasRV
-		if hasRV {
-			rnd = rv
-		}
-		return hasRV
-	})
-	if w.set.UseTraceState && (info || explicit) {
+	rnd, info := twinRandomness(t)
+	if w.set.UseTraceState && info {
 		a.vote = yesIf(th.ShouldSample(rnd))
 		return a
 	}
@@ -309,12 +338,9 @@ func TestTwin(t *testing.T) {
 	outcomes := map[Outcome]int{}
 	for seed := range seeds {
 		g := newGenerator(seed)
-		set := Settings{Policies: g.policies(), FirstMatch: g.IntN(3) == 0, UseTraceState: g.IntN(3) == 0}
-		if set.UseTraceState { // limiters then decide by batch, which has tests of its own
-			g = newGenerator(seed)
-			g.limiters = false
-			set.Policies = g.policies()
-		}
+		set := Settings{FirstMatch: g.IntN(3) == 0, UseTraceState: g.IntN(3) == 0}
+		g.limiters = !set.UseTraceState // limiters then decide by batch, which has tests of its own
+		set.Rules, set.Policies = g.rules(), g.policies()
 		p, w := mustCompile(t, set), newTwin(set)
 		now := time.Unix(1_700_000_000, 0)
 		for range 8 {
@@ -333,7 +359,7 @@ func TestTwin(t *testing.T) {
 			if v.Outcome != outcome || name != by {
 				t.Fatalf("seed %d: %s by %q, the twin says %s by %q\n%s", seed, v.Outcome, name, outcome, by, dump(t, set, h))
 			}
-			if set.UseTraceState && outcome == Sampled && v.Threshold != th {
+			if v.HasThreshold && v.Threshold != th {
 				t.Fatalf("seed %d: threshold %x, the twin says %x\n%s", seed, v.Threshold, th, dump(t, set, h))
 			}
 		}
@@ -354,7 +380,7 @@ func TestCertain(t *testing.T) {
 	early := map[Outcome]int{}
 	for seed := range seeds {
 		g := newGenerator(seed)
-		set := Settings{Policies: g.policies(), FirstMatch: g.IntN(2) == 0, UseTraceState: g.IntN(3) == 0, RecordPolicy: g.IntN(3) == 0}
+		set := Settings{Rules: g.rules(), Policies: g.policies(), FirstMatch: g.IntN(2) == 0, UseTraceState: g.IntN(3) == 0, RecordPolicy: g.IntN(3) == 0}
 		p := mustCompile(t, set)
 		now := time.Unix(1_700_000_000, 0)
 		for range 4 {

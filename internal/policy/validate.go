@@ -14,19 +14,21 @@ import (
 	"github.com/tailgate-otel/tailgate/internal/yamlkeys"
 )
 
-// Validate reports everything that is wrong with the policies, each error starting with the path of its key. Types that
+// Validate reports everything that is wrong with rules and policies, each error starting with the path of its key. Types that
 // extensions provide are taken on trust; Compile resolves them.
 func (set *Settings) Validate() error {
-	v := &validator{strategy: set.Strategy}
+	v := &validator{strategy: set.Strategy, names: map[string]string{}}
 	switch set.Strategy {
 	case "", TraceComplete, SpanIngest:
 	default:
 		v.add("sampling_strategy", "unknown strategy %q; choose %s or %s", set.Strategy, TraceComplete, SpanIngest)
 	}
-	names := map[string]int{}
+	for i := range set.Rules {
+		v.rule(fmt.Sprintf("rules[%d]", i), &set.Rules[i])
+	}
 	for i := range set.Policies {
 		path := fmt.Sprintf("policies[%d]", i)
-		v.name(path, set.Policies[i].Condition.Name, i, names)
+		v.name(path, set.Policies[i].Condition.Name)
 		v.policy(path, &set.Policies[i])
 	}
 	return errors.Join(v.errs...)
@@ -34,6 +36,7 @@ func (set *Settings) Validate() error {
 
 type validator struct {
 	strategy Strategy
+	names    map[string]string // to the path of who has the name
 	errs     []error
 }
 
@@ -41,16 +44,16 @@ func (v *validator) add(path, format string, args ...any) {
 	v.errs = append(v.errs, fmt.Errorf("%s: %s", path, fmt.Sprintf(format, args...)))
 }
 
-func (v *validator) name(path, name string, i int, names map[string]int) {
+func (v *validator) name(path, name string) {
 	if name == "" {
-		v.add(path+".name", "is empty; give the policy a name, it labels its metrics")
+		v.add(path+".name", "is empty; give it a name, it labels metrics")
 		return
 	}
-	if first, ok := names[name]; ok {
-		v.add(path+".name", "%q is also the name of policies[%d]; names must differ, they label metrics", name, first)
+	if first, ok := v.names[name]; ok {
+		v.add(path+".name", "%q is also the name of %s; names must differ, they label metrics", name, first)
 		return
 	}
-	names[name] = i
+	v.names[name] = path
 }
 
 func (v *validator) policy(path string, c *Config) {

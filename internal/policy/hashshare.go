@@ -13,9 +13,9 @@ type threshold = uint64
 // never is the threshold that no randomness reaches.
 const never threshold = 1 << 56
 
-// probability samples a share of the trace ids: by a hash, or, for traces that carry sampling information while
+// hashShare samples a share of the trace ids: by a hash, or, for traces that carry sampling information while
 // tracestate is in use, by the randomness of the trace, which every sampler on its way agrees about.
-type probability struct {
+type hashShare struct {
 	salted        uint64 // the hash after the salt
 	upTo          uint64 // hashes to keep
 	threshold     threshold
@@ -24,13 +24,13 @@ type probability struct {
 
 const defaultHashSalt = "default-hash-seed"
 
-func newProbability(c *ProbabilisticConfig, useTraceState bool) *probability {
+func newHashShare(c *ProbabilisticConfig, useTraceState bool) *hashShare {
 	salt := c.HashSalt
 	if salt == "" {
 		salt = defaultHashSalt
 	}
 	ratio := c.SamplingPercentage / 100
-	return &probability{
+	return &hashShare{
 		salted:        fnv1a(fnvOffset, []byte(salt)),
 		upTo:          shareOfUint64(ratio),
 		threshold:     thresholdOf(ratio),
@@ -58,18 +58,18 @@ func shareOfUint64(ratio float64) uint64 {
 	return n
 }
 
-func (e *probability) eval(ev *evaluation) answer {
+func (e *hashShare) eval(ev *evaluation) answer {
 	return answer{vote: yesIf(e.keeps(&ev.trace)), threshold: e.threshold}
 }
 
-func (e *probability) keeps(t *Trace) bool {
+func (e *hashShare) keeps(t *Trace) bool {
 	if e.useTraceState && t.Facts.Flags&FlagSamplingInfo != 0 {
 		return e.threshold <= t.randomness()
 	}
 	return fnv1a(e.salted, t.ID[:]) <= e.upTo
 }
 
-func (e *probability) possible(t *Trace) votes {
+func (e *hashShare) possible(t *Trace) votes {
 	switch {
 	case e.useTraceState && t.Facts.Flags&FlagRandomness == 0:
 		return mayYes | mayNo // a span to come may bring an rv
@@ -80,7 +80,7 @@ func (e *probability) possible(t *Trace) votes {
 	}
 }
 
-func (e *probability) exact() bool { return e.threshold == 0 }
+func (e *hashShare) exact() bool { return e.threshold == 0 }
 
 const (
 	fnvOffset uint64 = 14695981039346656037
