@@ -1,7 +1,7 @@
 package otlpwire
 
-// AppendSpan appends the Span message of s, canonical as pdata writes it but for the elements of its lists, which are
-// copied from s.Raw as they are. Change a field of s, a trace state say, to change the span.
+// AppendSpan appends the Span message of s, canonical as pdata writes it (unknown fields left out) but for the elements of
+// its lists, which are copied from s.Raw as they are. Change a field of s, a trace state say, to change the span.
 func AppendSpan(dst []byte, s *Span) []byte {
 	dst = AppendStatus(dst, s.Status, s.StatusMessage)
 	dst = AppendUint(dst, SpanDroppedLinks, uint64(s.DroppedLinks))

@@ -12,8 +12,8 @@ type Request struct {
 }
 
 // Parse checks every byte of b and returns it as a request that can be read. The request aliases b. The error is a
-// *SyntaxError exactly when pdata refuses b, else a *LimitError if b exceeds lim; an input that does both may get
-// either. Accepting allocates nothing.
+// *SyntaxError if pdata too would refuse b, and a *LimitError if b exceeds lim; of a b that does both, whichever comes
+// first. Accepting allocates nothing.
 func Parse(b []byte, lim Limits) (Request, error) {
 	c := checker{b: b, lim: lim.unbounded()}
 	if !c.message(request, 0, len(b)) {
