@@ -96,13 +96,13 @@ func TestAgainstTwin(t *testing.T) {
 }
 
 func compare(t *testing.T, s Settings, r *rand.Rand) {
-	const steps, asked = 20_000, 10
+	const steps, asked = 8_000, 8
 	m := newSeeded(s, testHash)
 	w := &twin{settings: s, keeps: map[int]decision{}, drops: map[int]decision{}, marks: map[uint16]bool{}}
 	now, ids, mistaken := start, 1, 0
 	for step := range steps {
 		pause := time.Duration(r.ExpFloat64() * float64(10*time.Millisecond))
-		switch r.IntN(2000) {
+		switch r.IntN(1000) {
 		case 0: // set back: no time passes
 			now = now.Add(-time.Hour)
 			pause = 0

@@ -3,9 +3,9 @@ package segstore
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 )
 
@@ -15,19 +15,29 @@ import (
 //
 // A file gets its disk blocks before it is handed out. A full disk is thus an error of Alloc, where without it a
 // later write to the segment would end the process (SIGBUS). File systems that copy on write can still do that, and
-// so can anyone who cuts a segment's file short. Each segment is a mapping of its own: beyond 60,000 segments
+// so can anyone who cuts a segment's file short. Freed files are used again, wiped; those that wait for it have names that
+// OpenDir takes for no segment. Each segment is a mapping of its own: beyond 60,000 segments
 // raise vm.max_map_count or choose larger ones.
 type Dir struct {
 	path  string
 	limit int64
 	lock  *os.File // holds the flock
+	bad   int      // files set aside by OpenDir
 
-	mu     sync.Mutex // guards all below; never held while a file is made or removed
-	used   int64
-	live   map[key][]byte // nil while the file is being made
-	stuck  []stuckFile
-	bad    int
-	closed bool
+	mu      sync.Mutex // guards all below; never held while a file is made or removed, but for a spare that is in the way
+	used    int64
+	live    map[key][]byte // nil while the file is being made or removed
+	spares  []spareFile    // zero; used and spares together stay within limit
+	leaving int            // segments being freed, still counted in used
+	renamed int            // numbers the spares
+	stuck   []stuckFile
+	closed  bool
+}
+
+// A spareFile is a freed segment, wiped and still mapped, under a name that the next OpenDir removes.
+type spareFile struct {
+	path string
+	mem  []byte
 }
 
 // A stuckFile could not be removed. It still counts, because it still takes up the disk.
@@ -44,10 +54,16 @@ func (d *Dir) Alloc(shard int, seq uint64, size int) ([]byte, error) {
 		return nil, err
 	}
 	d.removeStuck()
-	if err := d.reserve(k, size); err != nil {
+	spare, err := d.reserve(k, size)
+	if err != nil {
 		return nil, err
 	}
-	mem, err := d.create(k, size)
+	var mem []byte
+	if spare.mem != nil {
+		mem, err = d.reuse(k, spare)
+	} else {
+		mem, err = d.create(k, size)
+	}
 	if err != nil {
 		d.settle(k, size, nil)
 		if diskFull(err) {
@@ -62,21 +78,51 @@ func (d *Dir) Alloc(shard int, seq uint64, size int) ([]byte, error) {
 	return mem, nil
 }
 
-// reserve takes room and the name of a segment.
-func (d *Dir) reserve(k key, size int) error {
+// reserve takes room and the name of a segment, and a spare if there is one of that size.
+func (d *Dir) reserve(k key, size int) (spare spareFile, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
-		return fmt.Errorf("segment %s in %s: %w", k, d.path, os.ErrClosed)
+		return spare, fmt.Errorf("segment %s in %s: %w", k, d.path, os.ErrClosed)
 	}
 	if _, ok := d.live[k]; ok {
-		return fmt.Errorf("segment %s in %s: %w", k, d.path, os.ErrExist)
+		return spare, fmt.Errorf("segment %s in %s: %w", k, d.path, os.ErrExist)
 	}
 	if int64(size) > d.limit-d.used {
-		return full(k, size, d.used, d.limit)
+		return spare, full(k, size, d.used, d.limit)
+	}
+	i := slices.IndexFunc(d.spares, func(s spareFile) bool { return len(s.mem) == size })
+	if i >= 0 {
+		spare = d.spares[i]
+		d.spares = slices.Delete(d.spares, i, i+1)
+	} else if err := d.makeRoom(k, size); err != nil {
+		return spare, err
 	}
 	d.live[k] = nil
 	d.used += int64(size)
+	return spare, nil
+}
+
+// makeRoom removes spares until size more bytes are within the limit. mu held.
+func (d *Dir) makeRoom(k key, size int) error {
+	held := d.used
+	for _, s := range d.spares {
+		held += int64(len(s.mem))
+	}
+	for int64(size) > d.limit-held && len(d.spares) > 0 {
+		last := len(d.spares) - 1
+		s := d.spares[last]
+		d.spares = slices.Delete(d.spares, last, last+1)
+		if s.remove() != nil {
+			d.stuck = append(d.stuck, stuckFile{s.path, int64(len(s.mem))})
+			d.used += int64(len(s.mem))
+			continue
+		}
+		held -= int64(len(s.mem))
+	}
+	if int64(size) > d.limit-held {
+		return full(k, size, held, d.limit)
+	}
 	return nil
 }
 
@@ -98,85 +144,49 @@ func (d *Dir) settle(k key, size int, mem []byte) bool {
 	return true
 }
 
-// create makes the file of a segment. It gets its name last: a process that dies before leaves a file that nobody takes
-// for a segment.
-func (d *Dir) create(k key, size int) (mem []byte, err error) {
-	name := d.file(k)
-	if _, err := os.Lstat(name); !errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.Join(os.ErrExist, err)
-	}
-	made := name + unfinished
-	f, err := os.OpenFile(made, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		err = errors.Join(err, f.Close()) // the mapping stays
-		if err == nil {
-			err = os.Rename(made, name)
-		}
-		if err != nil {
-			if mem != nil {
-				err = errors.Join(err, release(mem))
-			}
-			mem, err = nil, errors.Join(err, os.Remove(made))
-		}
-	}()
-	if err := allocate(f, int64(size)); err != nil {
-		return nil, fmt.Errorf("reserve %d bytes on disk: %w", size, err)
-	}
-	return mapFile(f, size)
-}
-
 // Free implements Store.
 func (d *Dir) Free(shard int, seq uint64, _ []byte) {
 	k := key{shard, seq}
-	mem := d.drop(k)
+	mem, spareName := d.take(k)
 	if mem == nil {
 		return
 	}
-	file := stuckFile{d.file(k), int64(len(mem))}
-	err := errors.Join(release(mem), os.Remove(file.path))
+	spare, kept := d.wipe(k, mem, spareName)
+	var err error
+	if !kept {
+		err = spareFile{d.file(k), mem}.remove()
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.leaving--
 	delete(d.live, k) // not before the file is gone: its name could be taken again
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		d.stuck = append(d.stuck, file)
+	switch {
+	case err != nil:
+		d.stuck = append(d.stuck, stuckFile{d.file(k), int64(len(mem))})
 		return
+	case kept && d.closed:
+		_ = spare.remove() // if it fails the next OpenDir does it
+	case kept:
+		d.spares = append(d.spares, spare)
 	}
-	d.used -= file.size
+	d.used -= int64(len(mem))
 }
 
-// drop takes the memory of a segment out of the store and leaves its name there.
-func (d *Dir) drop(k key) []byte {
+// take takes a segment out of the caller's hands and leaves its name there. The second result is the name to keep it
+// under as a spare, or empty.
+func (d *Dir) take(k key) (mem []byte, spareName string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	mem := d.live[k]
-	if mem != nil {
-		d.live[k] = nil
+	if mem = d.live[k]; mem == nil {
+		return nil, ""
 	}
-	return mem
-}
-
-// removeStuck tries again to remove what could not be removed.
-func (d *Dir) removeStuck() {
-	d.mu.Lock()
-	stuck := d.stuck
-	d.stuck = nil
-	d.mu.Unlock()
-	var freed int64
-	var still []stuckFile
-	for _, s := range stuck {
-		if err := os.Remove(s.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			still = append(still, s)
-			continue
-		}
-		freed += s.size
+	d.live[k] = nil
+	if len(d.spares)+d.leaving < maxSpare {
+		d.renamed++
+		spareName = filepath.Join(d.path, fmt.Sprintf("spare-%d%s%s", d.renamed, suffix, unfinished))
 	}
-	d.mu.Lock()
-	d.stuck = append(d.stuck, still...)
-	d.used -= freed
-	d.mu.Unlock()
+	d.leaving++
+	return mem, spareName
 }
 
 // Used implements Store. Files of a former life count, and so do those that could not be removed.
@@ -216,9 +226,10 @@ func (d *Dir) Close() error {
 			errs = append(errs, release(mem))
 		}
 	}
-	d.live = nil
+	for _, s := range d.spares {
+		errs = append(errs, s.remove())
+	}
+	d.live, d.spares = nil, nil
 	errs = append(errs, d.lock.Close()) // and with it the flock
 	return errors.Join(errs...)
 }
-
-func (d *Dir) file(k key) string { return filepath.Join(d.path, k.String()+suffix) }

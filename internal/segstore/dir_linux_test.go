@@ -143,29 +143,75 @@ func TestUnusableDirectory(t *testing.T) {
 	}
 }
 
-// A file that cannot be removed counts until it can.
+// A file that cannot be removed counts until it can be.
 func TestStuckFile(t *testing.T) {
+	const count = 5 // one more than are kept as spares
 	dir := t.TempDir()
-	d, _ := open(t, dir, int64(2*page))
+	d, _ := open(t, dir, int64(count*page))
 	defer d.Close()
-	mem := alloc(t, d, 0, 1, page)
-	inTheWay := filepath.Join(dir, "0-1.seg")
+	for seq := range uint64(count) {
+		alloc(t, d, 0, seq, page)
+	}
+	inTheWay := filepath.Join(dir, "0-4.seg")
 	if err := errors.Join(os.Remove(inTheWay), os.MkdirAll(filepath.Join(inTheWay, "full"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	d.Free(0, 1, mem)
+	for seq := range uint64(count) {
+		d.Free(0, seq, nil)
+	}
 	if d.Stuck() != 1 || d.Used() != int64(page) {
 		t.Errorf("%d files are stuck, %d bytes used", d.Stuck(), d.Used())
 	}
-	if _, err := d.Alloc(0, 2, 2*page); !errors.Is(err, segstore.ErrFull) {
+	if _, err := d.Alloc(0, 9, count*page); !errors.Is(err, segstore.ErrFull) {
 		t.Errorf("the room of a stuck file was given away: %v", err)
 	}
 	if err := os.Remove(filepath.Join(inTheWay, "full")); err != nil {
 		t.Fatal(err)
 	}
-	alloc(t, d, 0, 2, 2*page)
-	if d.Stuck() != 0 {
-		t.Errorf("%d files are stuck", d.Stuck())
+	alloc(t, d, 0, 9, count*page)
+	if got, want := names(t, dir), []string{"0-9.seg", "LOCK"}; d.Stuck() != 0 || !slices.Equal(got, want) {
+		t.Errorf("%d files are stuck, the directory holds %v, want %v", d.Stuck(), got, want)
+	}
+}
+
+// A spare is used again, has no name of a segment meanwhile, and is gone when the store is closed.
+func TestSpares(t *testing.T) {
+	dir := t.TempDir()
+	d, _ := open(t, dir, int64(8*page))
+	mem := alloc(t, d, 0, 1, page)
+	mem[7] = 7
+	d.Free(0, 1, mem)
+	if got, want := names(t, dir), []string{"LOCK", "spare-1.seg.tmp"}; !slices.Equal(got, want) {
+		t.Fatalf("the directory holds %v, want %v", got, want)
+	}
+	again := alloc(t, d, 3, 4, page)
+	if &again[0] != &mem[0] || again[7] != 0 {
+		t.Errorf("another mapping, or byte 7 is not zero but %d", again[7])
+	}
+	d.Free(3, 4, again)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := names(t, dir), []string{"LOCK"}; !slices.Equal(got, want) {
+		t.Errorf("after close the directory holds %v, want %v", got, want)
+	}
+}
+
+// A spare that cannot get its new name is not lost twice.
+func TestSpareWithoutAName(t *testing.T) {
+	dir := t.TempDir()
+	d, _ := open(t, dir, int64(page))
+	defer d.Close()
+	d.Free(0, 1, alloc(t, d, 0, 1, page))
+	if err := os.WriteFile(filepath.Join(dir, "0-2.seg"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Alloc(0, 2, page); !errors.Is(err, os.ErrExist) || d.Used() != 0 {
+		t.Errorf("a name that is taken on disk: %v, %d bytes used", err, d.Used())
+	}
+	alloc(t, d, 0, 3, page)
+	if got, want := names(t, dir), []string{"0-2.seg", "0-3.seg", "LOCK"}; !slices.Equal(got, want) {
+		t.Errorf("the directory holds %v, want %v", got, want)
 	}
 }
 

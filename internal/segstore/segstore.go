@@ -4,6 +4,8 @@
 // It knows nothing of what is in a segment. Who owns what: a segment belongs to the caller from Alloc, or from OpenDir
 // if it is of a former life, until Free; after Free or Close touching it is a fault that ends the process.
 //
+// Segments of a multiple of 2 MiB are the cheapest, because they are made of huge pages where the system has them.
+//
 // Each store has a budget in bytes. When it is used up, Alloc fails with ErrFull and changes nothing; to free something
 // and to try again is up to the caller. The package starts no goroutine and logs nothing. All methods may be called
 // from several goroutines at once.
@@ -30,7 +32,8 @@ type Store interface {
 	// store does not hold, or again what was freed, does nothing.
 	Free(shard int, seq uint64, mem []byte)
 
-	// Used returns the bytes of the segments in the caller's hands, rounded up to pages, and Limit the budget.
+	// Used returns the bytes of the segments in the caller's hands, rounded up to pages, and Limit the budget. Up to
+	// four freed segments are kept to be used again; they are not in Used, and both together stay within Limit.
 	Used() int64
 	Limit() int64
 

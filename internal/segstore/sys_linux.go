@@ -15,7 +15,8 @@ const hugePage = 2 << 20
 const readWrite = unix.PROT_READ | unix.PROT_WRITE
 
 // mapMemory returns zeroed pages of no file. Whole multiples of hugePage are aligned to it and asked to be made of such:
-// then the first write to each page costs a twentieth (BenchmarkMemory).
+// then writing them for the first time takes
+// 250 to 600 µs/MiB instead of 1,100 (BenchmarkSegment, two busy cores).
 func mapMemory(size int) ([]byte, error) {
 	huge := size%hugePage == 0
 	room := size
