@@ -144,7 +144,7 @@ func TestReportJudgesGoals(t *testing.T) {
 	text := b.markdown(time.Now(), "0.1", nil)
 	for _, want := range []struct{ row, contrib, ours, ratio, goal, met string }{
 		{"CPU per span of the sampler alone", "6.00 µs", "1.00 µs", "0.17 x", "<= 0.25 x", "yes"},
-		{"spans per second and core", "131,579", "384,615", "2.92 x", ">= 330,000", "yes"},
+		{"spans per second of CPU", "131,579", "384,615", "2.92 x", ">= 330,000", "yes"},
 		{"1,000 open: held per span", "1,700 B", "340 B", "0.20 x", "<= 0.12 x", "**no**"},
 		{"1,000 open: held, as share of the wire", "3.47 x", "0.69 x", "0.20 x", "<= 0.40 x", "**no**"},
 		{"longest pause for decisions", "143 ms", "< 1 ms", "0.00 x", "< 1 ms", "yes"},
