@@ -8,7 +8,8 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/tailsamplingprocessor/pkg/samplingpolicy"
 )
 
-// external asks an evaluator that an extension provides. Evaluators are promised one caller at a time.
+// external asks an evaluator that an extension provides. Evaluators are promised one caller at a time. They see a copy of
+// the spans: what they change in it does not leave with the trace.
 type external struct {
 	id string
 

@@ -14,10 +14,17 @@ import (
 	"go.uber.org/zap"
 )
 
+type (
+	spanContext     = *ottlspan.TransformContext
+	eventContext    = *ottlspanevent.TransformContext
+	spanConditions  = ottl.ConditionSequence[spanContext]
+	eventConditions = ottl.ConditionSequence[eventContext]
+)
+
 // ottlPredicate asks OTTL conditions of spans and their events until one holds or fails; then its answer stands.
 type ottlPredicate struct {
-	span   *ottl.ConditionSequence[*ottlspan.TransformContext]      // nil: none
-	event  *ottl.ConditionSequence[*ottlspanevent.TransformContext] // nil: none
+	span   *spanConditions  // nil: none
+	event  *eventConditions // nil: none
 	match  bit
 	failed bit
 	err    atomic.Pointer[error] // the newest failure of any trace
@@ -44,26 +51,26 @@ func newOTTLPredicate(c *OTTLConditionConfig, set component.TelemetrySettings) (
 	return p, nil
 }
 
-func spanSequence(conditions []string, mode ottl.ErrorMode, set component.TelemetrySettings) (*ottl.ConditionSequence[*ottlspan.TransformContext], error) {
-	functions := ottlfuncs.StandardConverters[*ottlspan.TransformContext]()
+func spanSequence(conditions []string, mode ottl.ErrorMode, set component.TelemetrySettings) (*spanConditions, error) {
+	functions := ottlfuncs.StandardConverters[spanContext]()
 	isRoot := ottlfuncs.NewIsRootSpanFactory()
 	functions[isRoot.Name()] = isRoot
 	parser, err := ottlspan.NewParser(functions, set, ottlspan.EnablePathContextNames())
 	if err != nil {
 		return nil, err
 	}
-	return sequence(ottlspan.ContextName, parser, conditions, set, func(parsed []*ottl.Condition[*ottlspan.TransformContext]) ottl.ConditionSequence[*ottlspan.TransformContext] {
+	return sequence(ottlspan.ContextName, parser, conditions, set, func(parsed []*ottl.Condition[spanContext]) spanConditions {
 		return ottlspan.NewConditionSequence(parsed, set, ottlspan.WithConditionSequenceErrorMode(mode))
 	})
 }
 
-func eventSequence(conditions []string, mode ottl.ErrorMode, set component.TelemetrySettings) (*ottl.ConditionSequence[*ottlspanevent.TransformContext], error) {
-	functions := ottlfuncs.StandardConverters[*ottlspanevent.TransformContext]()
+func eventSequence(conditions []string, mode ottl.ErrorMode, set component.TelemetrySettings) (*eventConditions, error) {
+	functions := ottlfuncs.StandardConverters[eventContext]()
 	parser, err := ottlspanevent.NewParser(functions, set, ottlspanevent.EnablePathContextNames())
 	if err != nil {
 		return nil, err
 	}
-	return sequence(ottlspanevent.ContextName, parser, conditions, set, func(parsed []*ottl.Condition[*ottlspanevent.TransformContext]) ottl.ConditionSequence[*ottlspanevent.TransformContext] {
+	return sequence(ottlspanevent.ContextName, parser, conditions, set, func(parsed []*ottl.Condition[eventContext]) eventConditions {
 		return ottlspanevent.NewConditionSequence(parsed, set, ottlspanevent.WithConditionSequenceErrorMode(mode))
 	})
 }

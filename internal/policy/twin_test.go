@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"hash/fnv"
 	"math/big"
@@ -328,15 +329,27 @@ func (w *twin) ottl(c *OTTLConditionConfig, td ptrace.Traces) vote {
 	return no
 }
 
+var (
+	firstSeed = flag.Uint64("seed", 0, "first seed of the random comparisons")
+	moreSeeds = flag.Uint64("seeds", 0, "how many seeds the random comparisons try, 0: as many as take seconds")
+)
+
+func seedRange(standard uint64) (first, seeds uint64) {
+	switch {
+	case *moreSeeds > 0:
+		return *firstSeed, *moreSeeds
+	case testing.Short():
+		return *firstSeed, standard / 10
+	}
+	return *firstSeed, standard
+}
+
 // TestTwin compares programs with the twin on random policies and traces, the traces of one seed in a row so that
 // limiters run dry and fill again.
 func TestTwin(t *testing.T) {
-	seeds := uint64(1500)
-	if testing.Short() {
-		seeds = 150
-	}
+	first, seeds := seedRange(1500)
 	outcomes := map[Outcome]int{}
-	for seed := range seeds {
+	for seed := first; seed < first+seeds; seed++ {
 		g := newGenerator(seed)
 		set := Settings{FirstMatch: g.IntN(3) == 0, UseTraceState: g.IntN(3) == 0}
 		g.limiters = !set.UseTraceState // limiters then decide by batch, which has tests of its own
@@ -373,12 +386,9 @@ func TestTwin(t *testing.T) {
 // TestCertain grows random traces and asks after each fragment: what was certain must be what is decided in the end, and
 // stay certain on the way.
 func TestCertain(t *testing.T) {
-	seeds := uint64(4000)
-	if testing.Short() {
-		seeds = 400
-	}
+	first, seeds := seedRange(4000)
 	early := map[Outcome]int{}
-	for seed := range seeds {
+	for seed := first; seed < first+seeds; seed++ {
 		g := newGenerator(seed)
 		set := Settings{Rules: g.rules(), Policies: g.policies(), FirstMatch: g.IntN(2) == 0, UseTraceState: g.IntN(3) == 0, RecordPolicy: g.IntN(3) == 0}
 		p := mustCompile(t, set)

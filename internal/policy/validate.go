@@ -239,7 +239,7 @@ func (v *validator) ottl(section string, c *OTTLConditionConfig) {
 }
 
 func (v *validator) percentage(path string, percent float64) {
-	if math.IsNaN(percent) || percent < 0 {
+	if math.IsNaN(percent) || math.IsInf(percent, 0) || percent < 0 {
 		v.add(path, "%v is no percentage; choose a number from 0 (nothing) to 100 (everything)", percent)
 	}
 }
