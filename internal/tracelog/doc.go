@@ -11,7 +11,7 @@
 //
 // # Segments and records
 //
-// A segment (1 MiB) is a header of 64 bytes and records one after another; the memory behind them is zero, and a zero
+// A segment (2 MiB) is a header of 64 bytes and records one after another; the memory behind them is zero, and a zero
 // record header ends the segment. A segment is self-contained: whatever a record refers to, except the previous record
 // of its trace, stands earlier in the same segment. So a segment can be dropped, or read back after a crash, alone.
 //
