@@ -35,7 +35,7 @@ func newHotPath(t testing.TB, set Settings) *hotPath {
 	p := mustCompile(t, set)
 	h := &hotPath{p: p, bits: make([]uint64, p.Words())}
 	h.mark = p.MarkSpan("user.tier", Value{Kind: KindStr, Str: "silver"})
-	h.res = p.MarkResource(func(yield func(string, Value) bool) { yield("http.route", Value{Kind: KindStr, Str: "/health"}) })
+	h.res = p.MarkResource(func(yield func(string, Value) bool) { yield("http.route", Value{Kind: KindStr, Str: "/cart"}) })
 	h.span = Span{Start: 1_700_000_000_000_000_000, End: 1_700_000_000_500_000_000, Flags: 0x301, TraceState: "ot=rv:80000000000001"}
 	h.trace = Trace{ID: traceID("a"), Facts: &h.facts, Bits: h.bits}
 	h.fold()

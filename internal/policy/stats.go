@@ -51,7 +51,7 @@ type policyCounts struct {
 
 const (
 	stripeBits   = 3
-	timedOneIn   = 32 // reading the clock twice costs 80 ns, evaluating a policy 5
+	timedOneIn   = 32 // measuring all of them takes 600 ns for five policies instead of 170 (BenchmarkDecide)
 	mixingFactor = 0x9e3779b97f4a7c15
 )
 

@@ -10,14 +10,13 @@ import (
 	"github.com/tailgate-otel/tailgate/internal/probability"
 )
 
-// traceStates reads tracestates: their sampling information, and what trace_state policies ask. The latter goes through
-// OpenTelemetry's parser, whose idea of validity these policies have in contrib; it allocates, so its answers are
-// remembered. The spans of a trace mostly carry the same tracestate, often with a randomness of its own, so memory may
-// be short: a fixed table in which a newcomer takes the place of what stood there.
+// traceStates remembers what tracestates mean. The spans of a trace mostly carry the same one, often with a randomness of
+// its own, so memory is short: a fixed table in which a newcomer takes the place of what stood there. Reading the sampling
+// information anew each time would allocate nothing either, but takes 132 ns instead of 18 (BenchmarkFold).
 type traceStates struct {
 	tests   []traceStateTest
 	seed    maphash.Seed
-	entries []atomic.Pointer[traceStateBits] // empty if there are no tests
+	entries [traceStateEntries]atomic.Pointer[traceStateFacts]
 }
 
 // traceStateEntries and maxTraceStateLength bound the table to 1 MiB of strings. W3C limits a tracestate that must be
@@ -27,43 +26,32 @@ const (
 	maxTraceStateLength = 1024
 )
 
-type traceStateBits struct {
-	raw  string
-	bits []maskedWord
+type traceStateFacts struct {
+	raw        string
+	flags      uint32
+	weight     float32
+	randomness uint64
+	bits       []maskedWord
 }
 
 func newTraceStates(tests []traceStateTest) *traceStates {
-	t := &traceStates{tests: tests, seed: maphash.MakeSeed()}
-	if len(tests) > 0 {
-		t.entries = make([]atomic.Pointer[traceStateBits], traceStateEntries)
-	}
-	return t
+	return &traceStates{tests: tests, seed: maphash.MakeSeed()}
 }
 
+// fold takes the randomness and the weight of the first spans that say something about them.
 func (t *traceStates) fold(f *Facts, bits []uint64, raw string) {
-	if info, err := probability.ParseTraceState(raw); err == nil {
-		f.foldSampling(&info)
+	s := t.lookUp(raw)
+	if s.flags&FlagRandomness != 0 && f.Flags&FlagRandomness == 0 {
+		f.Randomness = s.randomness
 	}
-	if len(t.tests) > 0 {
-		apply(t.lookUp(raw).bits, bits)
+	if f.Weight == 0 {
+		f.Weight = s.weight
 	}
+	f.Flags |= s.flags
+	apply(s.bits, bits)
 }
 
-// foldSampling takes the randomness and the weight of the first spans that say something about them.
-func (f *Facts) foldSampling(info *probability.Info) {
-	if info.HasRV && f.Flags&FlagRandomness == 0 {
-		f.Randomness = info.RV
-		f.Flags |= FlagRandomness | FlagSamplingInfo
-	}
-	if info.HasTH && f.Weight == 0 {
-		f.Weight = float32(info.AdjustedCount())
-	}
-	if info.HasTH {
-		f.Flags |= FlagSamplingInfo
-	}
-}
-
-func (t *traceStates) lookUp(raw string) *traceStateBits {
+func (t *traceStates) lookUp(raw string) *traceStateFacts {
 	if len(raw) > maxTraceStateLength {
 		return t.parse(raw)
 	}
@@ -76,8 +64,23 @@ func (t *traceStates) lookUp(raw string) *traceStateBits {
 	return s
 }
 
-func (t *traceStates) parse(raw string) *traceStateBits {
-	s := &traceStateBits{raw: raw}
+// parse reads a tracestate twice, as contrib does: trace_state policies have OpenTelemetry's idea of validity, which knows
+// no limit of length, and sampling information that of pkg/sampling.
+func (t *traceStates) parse(raw string) *traceStateFacts {
+	s := &traceStateFacts{raw: raw}
+	if info, err := probability.ParseTraceState(raw); err == nil {
+		if info.HasTH {
+			s.flags |= FlagSamplingInfo
+			s.weight = float32(info.AdjustedCount())
+		}
+		if info.HasRV {
+			s.flags |= FlagSamplingInfo | FlagRandomness
+			s.randomness = info.RV
+		}
+	}
+	if len(t.tests) == 0 {
+		return s
+	}
 	ts, err := trace.ParseTraceState(raw)
 	if err != nil {
 		return s
