@@ -20,7 +20,8 @@
 //     moment itself. Requests come at half seconds, and no span comes while one of the two may have decided and the other
 //     not (see wait).
 //   - Order. contrib walks the traces that are due at one second in random order, so where an earlier decision changes a
-//     later one (rate limits, composite) no two traces are due at the same second.
+//     later one (rate limits, composite) no two traces are due at the same second. That
+//     also keeps out of the comparison how many traces a limiter in tracestate mode sees at once.
 //   - contrib's defects. Each has a test of its own in known_test.go that states both behaviours.
 //   - num_traces overflow, which contrib answers by losing a trace undecided.
 //

@@ -13,7 +13,7 @@ type reduction func(c *testCase, i int) (testCase, bool)
 // reductions go from coarse to fine, so that the fine ones have little left to try.
 var reductions = []reduction{
 	withoutTrace, withoutRequest, withoutPolicy, withoutSubPolicy, withoutGate, withoutSetting, withoutName,
-	withoutResourceSpans, withoutSpan, withoutSpanDetail, withoutAttribute,
+	withoutResourceSpans, withoutManySpans, withoutSpan, withoutSpanDetail, withoutAttribute,
 }
 
 // shrinkBudget bounds the time of one shrinking: 600 plays of a pair at 2 to 5 ms are 3 s.
@@ -176,6 +176,26 @@ func withoutResourceSpans(c *testCase, i int) (testCase, bool) {
 			return *i == -1
 		})
 		return done
+	})
+}
+
+// withoutManySpans removes a half of the spans of one request, then a quarter, an eighth and so on.
+func withoutManySpans(c *testCase, i int) (testCase, bool) {
+	return edit(c, i, func(td ptrace.Traces, i *int) bool {
+		all := td.SpanCount()
+		for parts := 2; all/parts > 1; parts *= 2 {
+			if *i >= parts {
+				*i -= parts
+				continue
+			}
+			n := -1
+			removeSpans(td, func(ptrace.Span) bool {
+				n++
+				return n*parts/all == *i
+			})
+			return true
+		}
+		return false
 	})
 }
 

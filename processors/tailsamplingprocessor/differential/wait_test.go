@@ -98,7 +98,7 @@ func (c *testCase) sound() error {
 			if !w.allows(r.at) || w.late(r.at) && !c.lateSpans() {
 				wrong = fmt.Errorf("trace %s gets spans at second %d and is due at %d", id, r.at, w.due)
 			}
-			if other, taken := last[r.at]; taken && other != id && c.spanIngest() && c.ordered() {
+			if other, taken := last[r.at]; taken && other != id && c.spanIngest() && c.limited() {
 				wrong = fmt.Errorf("traces %s and %s are decided on arrival at second %d and their order matters", id, other, r.at)
 			}
 			last[r.at] = id
@@ -121,7 +121,7 @@ func (c *testCase) soundEnd(waits map[pcommon.TraceID]*wait) error {
 		if c.shutdown < w.due {
 			return fmt.Errorf("the shutdown at second %d hurries trace %s, due at %d, past a rate limit", c.shutdown, id, w.due)
 		}
-		if other, taken := due[w.due]; taken && c.ordered() {
+		if other, taken := due[w.due]; taken {
 			return fmt.Errorf("traces %s and %s are due in the same second and their order matters", id, other)
 		}
 		due[w.due] = id
@@ -144,36 +144,13 @@ func (c *testCase) eachTrace(td ptrace.Traces, f func(id pcommon.TraceID, root b
 	}
 }
 
-// limited reports whether a policy has a budget, so that decisions depend on when others were taken.
+// limited reports whether a policy has a budget, so that decisions depend on when and in which order others were taken.
+// That includes limiters in tracestate mode, where contrib cuts the traces of a whole second by randomness: another
+// processor may do so for smaller groups.
 func (c *testCase) limited() bool {
 	return holds(c.config["policies"], func(kind string) bool {
 		return kind == "rate_limiting" || kind == "bytes_limiting" || kind == "composite"
 	})
-}
-
-// ordered reports whether the order of decisions in one second matters. In tracestate mode contrib gives a limiter the
-// whole second at once and cuts by randomness, where order does not matter, but only for a limiter that stands in the
-// list itself or in an and.
-func (c *testCase) ordered() bool {
-	if !c.gate("usetracestate") {
-		return c.limited()
-	}
-	for _, p := range c.policies() {
-		p := p.(map[string]any)
-		switch p["type"] {
-		case "rate_limiting", "bytes_limiting":
-		case "and":
-			if holds(p["and"], func(kind string) bool { return kind == "not" }) && c.limited() {
-				return true
-			}
-		default:
-			one := testCase{config: map[string]any{"policies": []any{p}}}
-			if one.limited() {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // holds reports whether a policy type that match accepts stands anywhere in v.
