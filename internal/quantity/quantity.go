@@ -1,4 +1,4 @@
-// Package quantity has configuration values with units that a user may write in more than one way.
+// Package quantity has the sizes and durations of configurations, in the notations that users of Go and of Prometheus know.
 package quantity
 
 import (
