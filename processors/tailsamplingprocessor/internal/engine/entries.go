@@ -92,7 +92,7 @@ func (s *entries) setWords(words int) {
 	}
 }
 
-const entrySize = 232 // bytes, see TestEntrySize
+const entrySize = 192 // bytes, see TestEntrySize
 
 func (s *entries) bytes() int64 {
 	return int64(len(s.chunks))*chunkSize*int64(entrySize+8*s.words) + int64(cap(s.free))*4
