@@ -19,7 +19,7 @@ type Lateness struct {
 const (
 	teachOneIn   = 16
 	maxServices  = 1024 // 260 B each; the ones beyond wait the whole time
-	lateBuckets  = 64   // 4 per power of two from 1 ms on: up to 65 s, at most 19 % too long
+	lateBuckets  = 64   // 4 per power of two from 4 ms on: up to 115 s, at most a quarter too long
 	enoughTraces = 100  // before this many a quantile means nothing
 	forgetAt     = 4096 // counts are halved then, so that last week's incident does not count for ever
 )
@@ -78,12 +78,12 @@ func (t *lateTimes) halve() {
 func (t *lateTimes) quantile(q float64) time.Duration {
 	rank := uint32(math.Ceil(q * float64(t.total)))
 	seen := uint32(0)
-	for i, c := range t.counts {
+	for i, c := range t.counts[:lateBuckets-1] {
 		if seen += c; seen >= rank {
 			return boundOf(i)
 		}
 	}
-	return boundOf(lateBuckets - 1)
+	return math.MaxInt64 // the last bucket has no end
 }
 
 // bucketOf and boundOf cut time into four linear steps per power of two of milliseconds.
