@@ -10,7 +10,7 @@ type index struct {
 const stripeBits = 5
 
 type stripe struct {
-	slots []uint64 // upper half of the hash | entry number + 1; 0: free
+	slots []uint64 // lower half of the hash | entry number + 1; 0: free
 	used  int
 }
 
@@ -33,8 +33,8 @@ func (x *index) find(h uint64, same func(n int32) bool) int32 {
 	return -1
 }
 
-// home is where a hash would like to stand. The slot remembers the lower half of the hash, the place comes from its
-// middle, the stripe from its top.
+// home is where a hash would like to stand. The slot remembers the lower half of the hash, so that a table can grow
+// without the entries; the place comes from there too, the stripe from the top.
 func home(h, mask uint64) uint64 { return h & mask }
 
 func (x *index) insert(h uint64, n int32) {
@@ -66,9 +66,12 @@ func (t *stripe) grow() {
 	}
 }
 
-// delete removes entry n and closes the gap, so that no tombstones pile up.
+// delete removes entry n, if it is there, and closes the gap, so that no tombstones pile up.
 func (x *index) delete(h uint64, n int32) {
 	t := x.stripe(h)
+	if t.used == 0 {
+		return
+	}
 	mask := uint64(len(t.slots) - 1)
 	want := h&0xffffffff<<32 | uint64(uint32(n+1))
 	i := home(h, mask)
