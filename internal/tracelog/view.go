@@ -3,6 +3,8 @@ package tracelog
 import (
 	"fmt"
 	"slices"
+
+	"github.com/tailgate-otel/tailgate/internal/otlpwire"
 )
 
 // Trace is one trace of a View, to be turned back into OTLP.
@@ -88,8 +90,8 @@ type writer struct {
 	dst             []byte
 	seq             uint32
 	resource, scope int // offsets of their records; 0: none open
-	resourceStart   int
-	scopeStart      int
+	resourceStart   otlpwire.Mark
+	scopeStart      otlpwire.Mark
 	resources       int // written so far
 }
 
@@ -108,7 +110,7 @@ func (w *writer) owners(mem []byte, seq uint32, off uint64) error {
 	if w.resource == 0 || w.seq != seq || w.resource != resource {
 		w.closeResource()
 		mark := len(w.dst)
-		w.dst, w.resourceStart = begin(w.dst, tagResourceSpans)
+		w.dst, w.resourceStart = otlpwire.Begin(w.dst, otlpwire.RequestResourceSpans, 1000)
 		if w.dst, err = appendResource(w.dst, mem, resource); err != nil {
 			w.dst = w.dst[:mark]
 			return err
@@ -118,7 +120,7 @@ func (w *writer) owners(mem []byte, seq uint32, off uint64) error {
 	}
 	w.closeScope()
 	mark := len(w.dst)
-	w.dst, w.scopeStart = begin(w.dst, tagRSScope)
+	w.dst, w.scopeStart = otlpwire.Begin(w.dst, otlpwire.ResourceSpansScopes, 1000)
 	if w.dst, err = appendScope(w.dst, mem, int(off)); err != nil {
 		w.dst = w.dst[:mark]
 		return err
@@ -129,14 +131,14 @@ func (w *writer) owners(mem []byte, seq uint32, off uint64) error {
 
 func (w *writer) closeScope() {
 	if w.scope != 0 {
-		w.dst, w.scope = end(w.dst, w.scopeStart), 0
+		w.dst, w.scope = otlpwire.End(w.dst, w.scopeStart), 0
 	}
 }
 
 func (w *writer) closeResource() {
 	w.closeScope()
 	if w.resource != 0 {
-		w.dst, w.resource = end(w.dst, w.resourceStart), 0
+		w.dst, w.resource = otlpwire.End(w.dst, w.resourceStart), 0
 	}
 }
 
