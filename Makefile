@@ -142,7 +142,7 @@ $(TOOLS)/%: tools/go.mod tools/go.sum | need-go
 
 # ---- generated files ----
 
-MDATAGEN_DIRS := extensions/prometheusstoreextension exporters/prometheusstoreexporter
+MDATAGEN_DIRS := extensions/prometheusstoreextension exporters/prometheusstoreexporter processors/tailsamplingprocessor
 GENERATED := cmd/tailgate docs/telemetry.md dashboards/dist $(MDATAGEN_DIRS)
 
 # ---- what must be on the machine; Debian packages are installed only when missing ----
