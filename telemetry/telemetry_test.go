@@ -1,6 +1,7 @@
 package telemetry_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,7 +10,7 @@ import (
 
 func TestContractIsValid(t *testing.T) {
 	seen := map[string]string{}
-	for _, m := range append(telemetry.Gateway(), telemetry.Store()...) {
+	for _, m := range slices.Concat(telemetry.Gateway(), telemetry.Store(), telemetry.Sampling()) {
 		if err := m.Validate(); err != nil {
 			t.Error(err)
 		}

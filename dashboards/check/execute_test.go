@@ -73,18 +73,23 @@ func TestShippedDashboardsOnTheContract(t *testing.T) {
 		allFull(t, run(t, "gateway.requests.rejected", "gateway.config.reloads", "otelcol_exporter_send_failed_spans",
 			"otelcol_exporter_send_failed_metric_points", "otelcol_exporter_send_failed_log_records",
 			"otelcol_exporter_prometheusstore_samples_refused", "otelcol_exporter_queue_size", "otelcol_exporter_queue_capacity",
-			"otelcol_processor_tail_sampling_early_releases_from_cache_decision",
+			"otelcol_processor_tail_sampling_spans_failed", "otelcol_processor_tail_sampling_spans_recovered",
+			"otelcol_processor_tail_sampling_spans_rescued", "otelcol_processor_tail_sampling_spans_refused",
+			"otelcol_processor_tail_sampling_late_spans", "otelcol_processor_tail_sampling_delivery_retries",
+			"otelcol_processor_tail_sampling_damaged_segments", "otelcol_processor_tail_sampling_decisions_remembered",
+			"otelcol_processor_tail_sampling_sampling_policy_evaluation_error",
 			"otelcol_processor_tail_sampling_sampling_late_span_age", "otelcol_processor_tail_sampling_traces_dropped_too_large"))
 	})
 	// And a zero may never hide a program that is gone.
 	for metric, panels := range map[string][]string{
-		"http.client.request.duration":                        {"Attempts by upstream", "p99 by upstream"},
-		"gateway.routes":                                      {"Routes"},
-		"otelcol_process_memory_rss":                          {"Resident memory"},
-		"traces.span.metrics.duration":                        {"p95 by service", "Operations"},
-		"otelcol_receiver_accepted_spans":                     {"Spans in", "Held"},
-		"go.goroutine.count":                                  {"Goroutines"},
-		"otelcol_processor_tail_sampling_count_spans_sampled": {"Kept", "Dropped", "Where spans go", "Held"},
+		"http.client.request.duration":                              {"Attempts by upstream", "p99 by upstream"},
+		"gateway.routes":                                            {"Routes"},
+		"otelcol_process_memory_rss":                                {"Resident memory"},
+		"traces.span.metrics.duration":                              {"p95 by service", "Operations"},
+		"otelcol_receiver_accepted_spans":                           {"Spans in"},
+		"go.goroutine.count":                                        {"Goroutines"},
+		"otelcol_processor_tail_sampling_buffer_limit":              {"Buffer fill"},
+		"otelcol_processor_tail_sampling_sampling_traces_on_memory": {"Traces open", "Open traces"},
 	} {
 		t.Run("without "+metric, func(t *testing.T) {
 			report := run(t, metric)

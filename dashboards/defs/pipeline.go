@@ -50,33 +50,28 @@ func pipeline(s *sheet) model.Dashboard {
 
 func (p pipelineSheet) balances() []model.Panel {
 	rate := p.scope.Rate
-	keep := model.SeriesColor{Legend: "kept", Color: model.Good}
-	drop := model.SeriesColor{Legend: "dropped", Color: model.Muted}
 	return []model.Panel{
 		stat(11, text{"Spans in", "Spans that receivers accepted, per second."},
-			model.UnitCountPerSec, plain(), p.line("in", p.balance.received(rate))),
-		stat(12, text{"Kept", "Spans of kept traces, per second. What is stored and paid for."},
+			model.UnitCountPerSec, plain(), p.line("in", rate(upstream.ReceiverAcceptedSpans).Sum())),
+		stat(12, text{"Kept", "Spans of kept traces that were handed on, per second. What is stored and paid for."},
 			model.UnitCountPerSec, plain(), p.line("kept", p.balance.kept(rate))),
 		stat(13, text{"Dropped", "Spans that sampling let go on purpose, per second. They are in the span metrics all the same."},
 			model.UnitCountPerSec, plain(), p.line("dropped", p.balance.dropped(rate))),
-		stat(14, text{"Held", "Spans that wait for the decision on their trace. About spans per second times decision_wait. A climb at an even load is deciding that lags, or spans lost slowly."},
+		stat(14, text{"Held", "Spans that wait for the decision on their trace. About spans per second times decision_wait. A climb at an even load is a destination that does not take what is kept."},
 			model.UnitShort, plain(), p.line("held", p.balance.held())),
-		stat(15, text{"Unexplained", "Spans received more than a minute ago that are neither kept nor dropped. Not 0 for longer than a minute: spans are lost; " +
-			"see Refused or failed and Evictions."},
+		stat(15, text{"Unexplained", "Spans that the sampler took in and that are neither kept, dropped, failed nor held. Not 0 for longer than a point: a defect of the sampler, please report it."},
 			model.UnitShort, none(), p.line("unexplained", p.balance.unexplained())),
 		stat(16, text{"Samples stored", "Samples that the embedded store took, per second."},
 			model.UnitCountPerSec, plain(), p.line("samples", rate(telemetry.StoreSamplesAppended).Sum())),
-		colored(stacked(17, 12, text{"Where spans go", "Kept and dropped, on top of each other, follow Spans in with the delay of decision_wait. A gap that stays is loss."},
-			model.UnitCountPerSec, p.line("kept", p.balance.kept(rate)), p.line("dropped", p.balance.dropped(rate))), keep, drop),
-		graph(18, 6, text{"Held and unexplained", "Held moves with traffic; unexplained stays at 0. It peaks for a minute when a collector stops, as its spans go with it."},
+		p.whereSpansGo(p.balance, 17, 12),
+		graph(18, 6, text{"Held and unexplained", "Held moves with traffic and stays when it ends before its decisions; unexplained stays at 0."},
 			model.UnitShort, p.line("held", p.balance.held()), p.line("unexplained", p.balance.unexplained())),
-		note(19, 6, graphHeight, text{"How to read the balance", "Which metrics the sum is made of, and when it does not apply."},
-			"**in = kept + dropped + held**", "",
-			"- *in*: accepted by receivers",
-			"- *kept*: of sampled traces, late ones too",
-			"- *dropped*: of traces that the last policy, `"+lastPolicy+"`, did not sample, late ones too",
-			"- *held*: waiting for `decision_wait`", "",
-			"It needs `sample_on_first_match` and the count of spans by policy, as the quickstart has them."),
+		note(19, 6, graphHeight, text{"How to read the balance", "Which counts the sum is made of, and what is not in it."},
+			"**in + recovered + rescued = kept + dropped + failed + held**", "",
+			"- *in*: taken by the sampler", "- *recovered*: found in storage at start",
+			"- *rescued*: dropped, and kept after all", "- *kept*: handed on and accepted", "- *dropped*: let go, each with a reason",
+			"- *failed*: kept, and not accepted", "- *held*: waiting", "",
+			"What was refused is not in it: its sender has it and tries again."),
 	}
 }
 

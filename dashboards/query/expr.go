@@ -105,12 +105,12 @@ func (e Expr) Age() Expr {
 	return e
 }
 
-// AtLeast raises smaller values to the given one.
-func (e Expr) AtLeast(f float64) Expr {
+// Abs takes the sign away.
+func (e Expr) Abs() Expr {
 	if e.err != nil {
 		return e
 	}
-	e.text, e.bind = "clamp_min("+e.text+", "+number(f)+")", bindAtom
+	e.text, e.bind = "abs("+e.text+")", bindAtom
 	return e
 }
 

@@ -3,7 +3,6 @@ package query_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/prometheus/promql/parser"
 
@@ -39,7 +38,7 @@ func TestExpressions(t *testing.T) {
 		"class":         {s.Rate(counter, query.Class("code", 5)), `rate(a_count_total{` + scoped + `, code=~"5.."}[$__rate_interval])`},
 		"increase":      {s.Increase(counter).Sum(), `sum(increase(a_count_total{` + scoped + `}[$__rate_interval]))`},
 		"in range":      {s.IncreaseInRange(counter), `increase(a_count_total{` + scoped + `}[$__range])`},
-		"total":         {s.TotalBefore(counter, time.Minute), `a_count_total{` + scoped + `} offset 60s`},
+		"total":         {s.Total(counter), `a_count_total{` + scoped + `}`},
 		"age":           {byColor.Value(gauge).Plus(byColor.Value(gauge)).Age(), `time() - (a_level_bytes{paint_color=~"$color"} + a_level_bytes{paint_color=~"$color"})`},
 		"no scope":      {query.NewWholeScope(telemetry.DefaultNaming).Rate(counter), `rate(a_count_total[$__rate_interval])`},
 		"own scope":     {byColor.Value(gauge), `a_level_bytes{paint_color=~"$color"}`},
@@ -53,7 +52,7 @@ func TestExpressions(t *testing.T) {
 			`sum by (paint_color) (histogram_count(rate(a_time_seconds{` + scoped + `}[$__rate_interval])))`},
 		"heatmap":          {s.Histogram(classic).Heatmap(), `sum by (le) (rate(a_old_milliseconds_bucket{` + scoped + `}[$__rate_interval]))`},
 		"brackets":         {byColor.Value(gauge).Minus(byColor.Value(gauge).Plus(byColor.Value(gauge))).Times(2), `(a_level_bytes{paint_color=~"$color"} - (a_level_bytes{paint_color=~"$color"} + a_level_bytes{paint_color=~"$color"})) * 2`},
-		"at least":         {byColor.Value(gauge).AtLeast(0).Over(byColor.Value(gauge)), `clamp_min(a_level_bytes{paint_color=~"$color"}, 0) / a_level_bytes{paint_color=~"$color"}`},
+		"abs":              {byColor.Value(gauge).Minus(byColor.Value(gauge)).Abs().Over(byColor.Value(gauge)), `abs(a_level_bytes{paint_color=~"$color"} - a_level_bytes{paint_color=~"$color"}) / a_level_bytes{paint_color=~"$color"}`},
 		"numbers":          {byColor.Value(gauge).Numbers().Times(2), `(a_level_bytes{paint_color=~"$color"} >= 0) * 2`},
 		"zero with":        {byColor.Value(gauge).Sum().OrZeroWith(byColor.Value(gauge)), `sum(a_level_bytes{paint_color=~"$color"}) or 0 * sum(a_level_bytes{paint_color=~"$color"})`},
 		"zero with labels": {byColor.Value(gauge).SumBy("paint.color").OrZeroWith(byColor.Value(gauge)), `sum by (paint_color) (a_level_bytes{paint_color=~"$color"}) or on() label_replace(0 * sum(a_level_bytes{paint_color=~"$color"}), "paint_color", "none", "", "")`},
@@ -95,7 +94,7 @@ func TestMistakesAreErrors(t *testing.T) {
 		"sides differ":        {s.Value(gauge).SumBy("paint.color").Over(s.Value(gauge).Sum()), "never match"},
 		"zero of differing":   {s.Value(gauge).SumBy("paint.color").OrZeroOf(s.Value(gauge).Sum()), "labels differ"},
 		"scope not borne":     {query.NewAttributeScope(telemetry.DefaultNaming, "code", "code").Value(gauge), "has no attribute code"},
-		"error sticks":        {s.Rate(gauge).Sum().Times(2).AtLeast(0).Numbers().OrZeroWith(s.Value(gauge)), "rate is for counters"},
+		"error sticks":        {s.Rate(gauge).Sum().Times(2).Abs().Numbers().OrZeroWith(s.Value(gauge)), "rate is for counters"},
 		"error of other side": {s.Value(gauge).Sum().Plus(s.Rate(gauge).Sum()), "rate is for counters"},
 	} {
 		if text, err := c.expr.Text(); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -2,7 +2,6 @@ package query
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/tailgate-otel/tailgate/telemetry"
 )
@@ -39,21 +38,14 @@ func (s Scope) growth(function string, m telemetry.Metric, window string, where 
 
 // Total is what a counter counted since its program started. Alone it says nothing and jumps back at a restart; the
 // difference of two totals of one program is the amount that is between them.
-func (s Scope) Total(m telemetry.Metric, where ...Where) Expr { return s.TotalBefore(m, 0, where...) }
-
-// TotalBefore is Total as it was some time ago.
-func (s Scope) TotalBefore(m telemetry.Metric, ago time.Duration, where ...Where) Expr {
+func (s Scope) Total(m telemetry.Metric, where ...Where) Expr {
 	if m.Kind != telemetry.Counter {
 		return failed(fmt.Errorf("metric %s is a %s: only counters have a total", m.Name, m.Kind))
 	}
-	suffix := ""
-	if ago > 0 {
-		suffix = fmt.Sprintf(" offset %ds", int(ago.Seconds()))
-	}
-	return s.instant(m, where, "", suffix)
+	return s.instant(m, where, "", "")
 }
 
-// instant writes a selector, with a suffix (window, offset), inside a function when there is one.
+// instant writes a selector, with a suffix (a window), inside a function when there is one.
 func (s Scope) instant(m telemetry.Metric, where []Where, function, suffix string) Expr {
 	selector, err := s.selector(m, s.naming.Metric(m), where)
 	if err != nil {

@@ -8,7 +8,7 @@ import "github.com/tailgate-otel/tailgate/telemetry"
 // All lists every metric of the package.
 func All() []telemetry.Metric {
 	all := []telemetry.Metric{TargetInfo}
-	for _, group := range [][]telemetry.Metric{Collector(), TailSampling(), SpanMetrics(), GoRuntime()} {
+	for _, group := range [][]telemetry.Metric{Collector(), SpanMetrics(), GoRuntime()} {
 		all = append(all, group...)
 	}
 	return all
@@ -30,7 +30,6 @@ const (
 	modProcessor  = "go.opentelemetry.io/collector/processor/processorhelper"
 	modExporter   = "go.opentelemetry.io/collector/exporter/exporterhelper"
 	modService    = "go.opentelemetry.io/collector/service"
-	modSampling   = "github.com/open-telemetry/opentelemetry-collector-contrib/processor/tailsamplingprocessor"
 	modSpans      = "github.com/open-telemetry/opentelemetry-collector-contrib/connector/spanmetricsconnector"
 	modRuntime    = "go.opentelemetry.io/contrib/instrumentation/runtime"
 )

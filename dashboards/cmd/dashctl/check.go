@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/tailgate-otel/tailgate/dashboards/check"
@@ -90,6 +91,5 @@ func (o outcome) verdict() error {
 
 // contract is everything that our dashboards may draw.
 func contract() []telemetry.Metric {
-	all := append(telemetry.Gateway(), telemetry.Store()...)
-	return append(all, upstream.All()...)
+	return slices.Concat(telemetry.Gateway(), telemetry.Store(), telemetry.Sampling(), upstream.All())
 }
