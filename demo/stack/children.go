@@ -26,7 +26,7 @@ const (
 
 // Addresses are where the parts listen, as their configuration says.
 type Addresses struct {
-	Store, Health, Metrics, OTLPgRPC, OTLPHTTP string // of the collector
+	Store, Health, Metrics, Debug, OTLPgRPC, OTLPHTTP string // of the collector
 
 	Gateway, GatewayAdmin string
 	ShopAdmin             string
@@ -36,7 +36,7 @@ type Addresses struct {
 // DefaultAddresses are those of the shipped configuration.
 func DefaultAddresses() Addresses {
 	return Addresses{
-		Store: "127.0.0.1:9090", Health: "127.0.0.1:13133", Metrics: "127.0.0.1:8888",
+		Store: "127.0.0.1:9090", Health: "127.0.0.1:13133", Metrics: "127.0.0.1:8888", Debug: "127.0.0.1:6831",
 		OTLPgRPC: "127.0.0.1:4317", OTLPHTTP: "127.0.0.1:4318",
 		Gateway: "127.0.0.1:8080", GatewayAdmin: "127.0.0.1:9901", ShopAdmin: "127.0.0.1:9100",
 		Services: map[string]string{
@@ -70,9 +70,9 @@ func (o Options) children() []supervise.Child {
 			Ports: []supervise.Port{
 				{Addr: a.OTLPgRPC, Use: "OTLP/gRPC"}, {Addr: a.OTLPHTTP, Use: "OTLP/HTTP"},
 				{Addr: a.Store, Use: "dashboards and PromQL"}, {Addr: a.Health, Use: "health check"},
-				{Addr: a.Metrics, Use: "its own metrics"},
+				{Addr: a.Metrics, Use: "its own metrics"}, {Addr: a.Debug, Use: "sampling decisions"},
 			},
-			StopTimeout: 30 * time.Second, // it decides what is buffered and closes the store
+			StopTimeout: 30 * time.Second, // it hands on what is kept and closes the store
 		},
 		{
 			Name: gateway, Path: o.binary("gateway"), MakeTarget: buildTarget,

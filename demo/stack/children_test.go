@@ -23,7 +23,7 @@ func TestAddressesAreThoseOfTheConfiguration(t *testing.T) {
 	}
 	a := DefaultAddresses()
 	quickstart, routes := read("quickstart.yaml"), read("gateway.yaml")
-	for _, addr := range []string{a.Store, a.Health, a.Metrics, a.OTLPgRPC, a.OTLPHTTP} {
+	for _, addr := range []string{a.Store, a.Health, a.Metrics, a.Debug, a.OTLPgRPC, a.OTLPHTTP} {
 		_, port, err := net.SplitHostPort(addr)
 		if err != nil || !strings.Contains(quickstart, "-localhost:"+port+"}") && !strings.Contains(quickstart, ":-"+port+"}") {
 			t.Errorf("config/quickstart.yaml does not listen on port %s (%v)", port, err)
@@ -54,7 +54,7 @@ func TestChildren(t *testing.T) {
 	if !slices.Equal(names, []string{"tailgate", "gateway", "shop", "load"}) {
 		t.Errorf("started in order %v", names)
 	}
-	if len(ports) != 13 {
+	if len(ports) != 14 {
 		t.Errorf("%d ports are checked: %v", len(ports), ports)
 	}
 	if args := strings.Join(o.loadChild().Args, " "); !strings.Contains(args, "--rate 200 --duration 24h0m0s") {

@@ -61,6 +61,7 @@ const (
 	shopURL       = "http://localhost:8080/"
 	dashboardsURL = "http://localhost:9090/"
 	adminURL      = "http://localhost:9901/"
+	samplingURL   = "http://localhost:6831/debug/sampling"
 	otlpPorts     = "4317/4318"
 )
 
@@ -90,6 +91,7 @@ func (s Status) Block(columns int) []string {
 		fmt.Sprintf("  samples %s stored, %s     %s series     memory %s", thousands(s.Samples), perSecond(s.SampleRate),
 			thousands(s.Series), s.memory()),
 		fmt.Sprintf("  shop %s   dashboards %s   gateway admin %s   OTLP %s", shopURL, dashboardsURL, adminURL, otlpPorts),
+		fmt.Sprintf("  why a trace was kept or dropped %s", samplingURL),
 	}
 	if s.StoreErr != nil {
 		lines[2] = "  the store does not answer: " + s.StoreErr.Error()

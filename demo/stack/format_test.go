@@ -40,8 +40,10 @@ func TestBalance(t *testing.T) {
 	}{
 		{Balance{}, true, "0 in = 0 kept + 0 dropped + 0 held: balanced"},
 		{Balance{In: 12467, Kept: 1097, Dropped: 11370}, true, "12,467 in = 1,097 kept + 11,370 dropped + 0 held: balanced"},
-		{Balance{In: 10, Kept: 2, Dropped: 5}, false, "10 in = 2 kept + 5 dropped + 3 held: NOT balanced, 3 have no fate"},
-		{Balance{In: 10, Kept: 8, Dropped: 5}, false, "10 in = 8 kept + 5 dropped + -3 held: NOT balanced, 3 more were decided than came in"},
+		{Balance{In: 10, Recovered: 3, Rescued: 2, Kept: 6, Dropped: 9}, true, "10 in + 3 recovered + 2 rescued = 6 kept + 9 dropped + 0 held: balanced"},
+		{Balance{In: 10, Kept: 2, Dropped: 5}, false, "10 in = 2 kept + 5 dropped + 0 held: NOT balanced, 3 have no fate"},
+		{Balance{In: 10, Kept: 8, Dropped: 5}, false, "10 in = 8 kept + 5 dropped + 0 held: NOT balanced, 3 more were decided than came in"},
+		{Balance{In: 10, Kept: 2, Dropped: 5, Held: 3}, false, "10 in = 2 kept + 5 dropped + 3 held: NOT balanced, some still wait"},
 		{Balance{In: 10, Kept: 2, Dropped: 5, Failed: 3}, false, "10 in = 2 kept + 5 dropped + 0 held + 3 failed: NOT balanced, some could not be written"},
 	} {
 		if tc.b.Balanced() != tc.balanced || tc.b.String() != tc.text {
@@ -70,7 +72,7 @@ func TestStatus(t *testing.T) {
 	for _, want := range []string{
 		"up 1m24s", "requests 56.0/s, 1.0 % errors", "spans in 286/s", "traces 132 kept, 1,802 dropped", "samples 48,210 stored, 812/s",
 		"1,934 series", "memory tailgate 182 MiB, gateway 24 MiB", "shop http://localhost:8080/", "dashboards http://localhost:9090/",
-		"gateway admin http://localhost:9901/", "OTLP 4317/4318",
+		"gateway admin http://localhost:9901/", "OTLP 4317/4318", "dropped http://localhost:6831/debug/sampling",
 	} {
 		if !strings.Contains(block, want) {
 			t.Errorf("block lacks %q:\n%s", want, block)

@@ -18,7 +18,7 @@ import (
 //	         of an earlier run in the same data directory, whose counters would be added to ours
 //	$window  is 30 s, or less while the run is younger
 //
-// A query without a result counts as 0, so that sums of several need `or vector(0)` each.
+// A query without a result counts as 0.
 type query struct {
 	into func(*Snapshot) *float64
 	text string
@@ -34,11 +34,14 @@ var queries = []query{
 	{func(s *Snapshot) *float64 { return &s.ErrorRate }, `sum(histogram_count(rate(http_server_request_duration_seconds{job="gateway",http_response_status_code=~"5.."}[$window])))`},
 
 	// the balance of spans
-	{func(s *Snapshot) *float64 { return &s.Spans.In }, `sum(last_over_time(otelcol_receiver_accepted_spans_total[$run]))`},
-	{func(s *Snapshot) *float64 { return &s.Spans.Kept }, `sum(last_over_time(otelcol_exporter_sent_spans_total{exporter="file/traces"}[$run]))`},
-	{func(s *Snapshot) *float64 { return &s.Spans.Dropped }, `(sum(last_over_time(otelcol_processor_tail_sampling_count_spans_sampled_total{policy="rest",decision="not_sampled"}[$run])) or vector(0))
-	 + (sum(last_over_time(otelcol_processor_tail_sampling_early_releases_from_cache_decision_total{sampled="false"}[$run])) or vector(0))`},
-	{func(s *Snapshot) *float64 { return &s.Spans.Failed }, `sum(last_over_time(otelcol_exporter_send_failed_spans_total[$run]))`},
+	{func(s *Snapshot) *float64 { return &s.Spans.In }, sampled("received_total")},
+	{func(s *Snapshot) *float64 { return &s.Spans.Recovered }, sampled("recovered_total")},
+	{func(s *Snapshot) *float64 { return &s.Spans.Rescued }, sampled("rescued_total")},
+	{func(s *Snapshot) *float64 { return &s.Spans.Kept }, sampled("kept_total")},
+	{func(s *Snapshot) *float64 { return &s.Spans.Dropped }, sampled("dropped_total")},
+	{func(s *Snapshot) *float64 { return &s.Spans.Failed }, sampled("failed_total")},
+	{func(s *Snapshot) *float64 { return &s.Spans.Held }, sampled("held")},
+	{func(s *Snapshot) *float64 { return &s.SpansAccepted }, `sum(last_over_time(otelcol_receiver_accepted_spans_total[$run]))`},
 	{func(s *Snapshot) *float64 { return &s.SpanRate }, `sum(rate(otelcol_receiver_accepted_spans_total[$window]))`},
 	{func(s *Snapshot) *float64 { return &s.SpansAsOf }, `max(timestamp(otelcol_receiver_accepted_spans_total))`},
 
@@ -47,11 +50,17 @@ var queries = []query{
 	{func(s *Snapshot) *float64 { return &s.TracesDropped }, `sum(last_over_time(otelcol_processor_tail_sampling_global_count_traces_sampled_total{decision!="sampled"}[$run]))`},
 }
 
+// sampled asks for one term of the sampler's balance.
+func sampled(term string) string {
+	return "sum(last_over_time(otelcol_processor_tail_sampling_spans_" + term + "[$run]))"
+}
+
 // lossQueries name what else may have been lost, each counted over the run; the summary shows those that are not 0.
 var lossQueries = []struct{ what, text string }{
 	{"spans refused on arrival", `sum(last_over_time(otelcol_receiver_refused_spans_total[$run]))`},
 	{"metric points refused on arrival", `sum(last_over_time(otelcol_receiver_refused_metric_points_total[$run]))`},
 	{"log records refused on arrival", `sum(last_over_time(otelcol_receiver_refused_log_records_total[$run]))`},
+	{"spans that never reached the sampler", `sum(last_over_time(otelcol_receiver_accepted_spans_total[$run])) - sum(last_over_time(otelcol_processor_tail_sampling_spans_received_total[$run]))`},
 	{"spans that could not be written", `sum(last_over_time(otelcol_exporter_send_failed_spans_total[$run]))`},
 	{"metric points that could not be stored", `sum(last_over_time(otelcol_exporter_send_failed_metric_points_total[$run]))`},
 	{"log records that could not be written", `sum(last_over_time(otelcol_exporter_send_failed_log_records_total[$run]))`},
@@ -70,8 +79,9 @@ type Snapshot struct {
 	Requests, Errors       float64
 	RequestRate, ErrorRate float64
 	Spans                  Balance
+	SpansAccepted          float64 // by receivers
 	SpanRate               float64
-	SpansAsOf              float64 // Unix time of the newest sample of Spans.In
+	SpansAsOf              float64 // Unix time of the newest sample of SpansAccepted
 	TracesKept             float64
 	TracesDropped          float64
 	Samples, Series        float64

@@ -43,17 +43,19 @@ func ask(t *testing.T, h http.Handler) *store {
 
 func TestSnapshot(t *testing.T) {
 	s := ask(t, api{
-		"sum(last_over_time(otelcol_receiver_accepted_spans_total[90000ms]))": "500",
-		"sum(rate(otelcol_receiver_accepted_spans_total[30000ms]))":           "12.5",
-		"otelcol_exporter_sent_spans_total":                                   "100",
-		"early_releases_from_cache_decision_total":                            "400",
-		`{decision="sampled"}`:                                                "7",
+		"sum(last_over_time(otelcol_receiver_accepted_spans_total[90000ms]))":               "500",
+		"sum(rate(otelcol_receiver_accepted_spans_total[30000ms]))":                         "12.5",
+		"otelcol_processor_tail_sampling_spans_received_total":                              "480",
+		"otelcol_processor_tail_sampling_spans_recovered_total":                             "20",
+		"otelcol_processor_tail_sampling_spans_kept_total":                                  "100",
+		"sum(last_over_time(otelcol_processor_tail_sampling_spans_dropped_total[90000ms]))": "400",
+		`{decision="sampled"}`: "7",
 	})
 	snap, err := s.snapshot(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if snap.Spans != (Balance{In: 500, Kept: 100, Dropped: 400}) || !snap.Spans.Balanced() {
+	if snap.Spans != (Balance{In: 480, Recovered: 20, Kept: 100, Dropped: 400}) || !snap.Spans.Balanced() || snap.SpansAccepted != 500 {
 		t.Errorf("spans are %+v", snap.Spans)
 	}
 	if snap.SpanRate != 12.5 || snap.TracesKept != 7 || snap.TracesDropped != 0 || snap.Requests != 0 {

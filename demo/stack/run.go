@@ -109,6 +109,7 @@ func (r *runner) start(ctx context.Context) error {
 		return err
 	}
 	r.group.Say("everything runs after %s: open %s", age(time.Since(r.started)), dashboardsURL)
+	r.group.Say("why a trace was kept or dropped: %s", samplingURL)
 	return nil
 }
 
@@ -241,8 +242,8 @@ func (r *runner) verdict(end ending, s *Summary) error {
 	return nil
 }
 
-// settle waits until the numbers are newer than the last span and every span has a fate, or until neither can be
-// hoped for any more, and returns the last numbers.
+// settle waits until the numbers are newer than the last span, every span has reached the sampler and none is held, or
+// until neither can be hoped for any more, and returns the last numbers.
 func (r *runner) settle(ctx context.Context) (Snapshot, error) {
 	since := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, r.Settle)
@@ -254,7 +255,7 @@ func (r *runner) settle(ctx context.Context) (Snapshot, error) {
 		snap, err := r.store.snapshot(ctx)
 		if err == nil {
 			r.last, known = snap, true
-			if snap.SpansAsOf > float64(since.UnixMilli())/1000 && snap.Spans.Held() == 0 {
+			if snap.SpansAsOf > float64(since.UnixMilli())/1000 && snap.SpansAccepted <= snap.Spans.In && snap.Spans.Held == 0 {
 				return snap, nil
 			}
 		}
