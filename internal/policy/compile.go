@@ -98,6 +98,9 @@ func (p *Program) Words() int { return p.words }
 // Names returns the names of rules and policies in the order in which they are asked: rules, drop policies, others.
 func (p *Program) Names() []string { return p.names }
 
+// IsRule reports whether index i of Names is that of a rule.
+func (p *Program) IsRule(i int32) bool { return int(i) < p.rules }
+
 // SubNames returns the names of the conditions of all composite policies.
 func (p *Program) SubNames() []string { return p.subNames }
 

@@ -49,6 +49,11 @@ type Config struct {
 	// are processors, and limits of policies are not divided. Default 1.
 	NumShards uint32 `mapstructure:"num_shards"`
 
+	// Rules are asked in order before the policies; the first whose conditions hold decides. See README.
+	Rules []policy.RuleConfig `mapstructure:"rules"`
+	// PoliciesFile names a file that holds policies and rules instead. It is looked at every 2 s; a changed file replaces
+	// them without a restart, and open traces are decided by the new ones.
+	PoliciesFile string `mapstructure:"policies_file"`
 	// MaxBuffer bounds all memory that traces and decisions take. Default 1GiB: enough for 8 million spans; memory is
 	// taken as it is needed.
 	MaxBuffer quantity.Bytes `mapstructure:"max_buffer"`
@@ -176,16 +181,10 @@ func (c *Config) Validate() error {
 		bad(s.Directory == "", "storage::directory: must be set")
 		bad(s.OnFailure != onFailureRefuse && s.OnFailure != onFailureMemory, "storage::on_failure: must be %s or %s, got %q", onFailureRefuse, onFailureMemory, s.OnFailure)
 	}
-	errs = append(errs, c.policySettings().Validate())
-	return errors.Join(errs...)
-}
-
-func (c *Config) policySettings() *policy.Settings {
-	return &policy.Settings{
-		Policies:      c.Policies,
-		Strategy:      c.SamplingStrategy,
-		FirstMatch:    c.SampleOnFirstMatch,
-		UseTraceState: gateUseTraceState.enabled(),
-		RecordPolicy:  gateRecordPolicy.enabled(),
+	if set, err := c.policySettings(); err != nil {
+		errs = append(errs, err)
+	} else {
+		errs = append(errs, set.Validate())
 	}
+	return errors.Join(errs...)
 }

@@ -41,7 +41,7 @@ func (s *sender) mark(td ptrace.Traces, begin, end int, d *engine.Decision) {
 					s.markThreshold(span, d)
 				}
 				if s.cfg.RecordDecision && span.ParentSpanID().IsEmpty() {
-					markRoot(span.Attributes(), d)
+					s.markRoot(span.Attributes(), d)
 				}
 			}
 		}
@@ -71,9 +71,14 @@ func (s *sender) markThreshold(span ptrace.Span, d *engine.Decision) {
 	}
 }
 
-func markRoot(attrs pcommon.Map, d *engine.Decision) {
+// markRoot names the rule that kept the trace; or the policy, and of a composite the condition that let it pass.
+func (s *sender) markRoot(attrs pcommon.Map, d *engine.Decision) {
 	if d.Policy >= 0 {
-		attrs.PutStr(attrPolicy, d.Program.Names()[d.Policy])
+		if d.Program.IsRule(d.Policy) {
+			attrs.PutStr(attrRule, d.Program.Names()[d.Policy])
+		} else {
+			attrs.PutStr(attrPolicy, d.Program.Names()[d.Policy])
+		}
 	}
 	if d.SubPolicy >= 0 {
 		attrs.PutStr(attrRule, d.Program.SubNames()[d.SubPolicy])

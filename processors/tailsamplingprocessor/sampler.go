@@ -30,11 +30,14 @@ type sampler struct {
 	logger *zap.Logger
 	next   consumer.Traces
 
+	evaluators map[string]samplingpolicy.Extension // policy types of extensions, by id
+
 	start     time.Time
 	sums      *tracelog.Sums
 	fragments atomic.Uint64
 	store     segstore.Store
-	durable   bool // the store outlives the process
+	newMemory func(limit int64) segstore.Store // makes the store of a sampler without storage
+	durable   bool                             // the store outlives the process
 	lanes     []*lane
 	overhead  atomic.Int64 // bytes of indexes and decision memories, as of the last tick
 	telemetry *telemetry
@@ -45,19 +48,21 @@ type sampler struct {
 	delivery    context.Context // ends with the time of the shutdown
 	endDelivery context.CancelFunc
 	stop        context.CancelFunc // of the ticker; nil: not started
-	ticker      sync.WaitGroup
+	ticker      sync.WaitGroup // and the watcher of the policies' file
 	senders     sync.WaitGroup
 }
 
 // lane is one shard of traces: the lock, what it guards, and the sender of what the shard keeps.
 type lane struct {
-	mu    sync.Mutex // guards shard and queue; never held with another lane's
+	mu    sync.Mutex // guards shard, queue and ended; never held with another lane's
 	shard *engine.Shard
 	queue []engine.Decision // kept traces on their way to the sender
+	ended bool              // nothing is taken in any more, and the store may be gone
 
 	wake      chan struct{} // capacity 1: something was queued
 	delivered atomic.Uint64 // spans
 	failed    atomic.Uint64 // spans
+	abandoned atomic.Uint64 // spans; those of failed that the end of the shutdown came before
 	rescued   atomic.Uint64 // spans that had been dropped
 }
 
@@ -70,7 +75,10 @@ func newSampler(set processor.Settings, cfg *Config, next consumer.Traces) (*sam
 	if err != nil {
 		return nil, err
 	}
-	return &sampler{set: set, cfg: cfg, logger: set.Logger, next: next, telemetry: t, sums: tracelog.NewSums()}, nil
+	return &sampler{
+		set: set, cfg: cfg, logger: set.Logger, next: next, telemetry: t, sums: tracelog.NewSums(),
+		newMemory: func(limit int64) segstore.Store { return segstore.NewMemory(limit) },
+	}, nil
 }
 
 // Capabilities says that spans are only read.
@@ -80,7 +88,8 @@ func (*sampler) Capabilities() consumer.Capabilities {
 
 // Start compiles the policies, opens the store and starts the ticker and the senders.
 func (p *sampler) Start(_ context.Context, host component.Host) error {
-	program, err := p.compile(host)
+	p.evaluators = evaluators(host)
+	program, err := p.compile()
 	if err != nil {
 		return err
 	}
@@ -105,28 +114,13 @@ func (p *sampler) Start(_ context.Context, host component.Host) error {
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
 	p.ticker.Go(func() { p.tick(ctx) })
+	if p.cfg.PoliciesFile != "" {
+		p.ticker.Go(func() { p.watch(ctx) })
+	}
 	for _, l := range p.lanes {
 		p.senders.Go((&sender{sampler: p, lane: l}).run)
 	}
 	return nil
-}
-
-func (p *sampler) compile(host component.Host) (*policy.Program, error) {
-	set := p.cfg.policySettings()
-	set.Telemetry = p.set.TelemetrySettings
-	set.Extensions = map[string]samplingpolicy.Extension{}
-	if host != nil {
-		for id, ext := range host.GetExtensions() {
-			if e, ok := ext.(samplingpolicy.Extension); ok {
-				set.Extensions[id.String()] = e
-			}
-		}
-	}
-	program, err := policy.Compile(*set)
-	if err != nil {
-		return nil, fmt.Errorf("compile policies: %w", err)
-	}
-	return program, nil
 }
 
 // laneCount is twice the number of processors, as a power of two, so that two callers seldom want the same lock.
@@ -239,11 +233,10 @@ func (p *sampler) advance() {
 			l.shard.SetPressure(pressure)
 			now := p.now()
 			more = l.shard.Advance(now, decideAtOnce)
-			kept := l.collect()
+			l.queueKept()
 			u := l.shard.Usage(now.Mono)
 			l.mu.Unlock()
 			p.telemetry.decided(time.Since(began))
-			l.notify(kept)
 			if !more {
 				overhead += u.Index + u.Memory
 			}
@@ -253,19 +246,31 @@ func (p *sampler) advance() {
 	p.space.broadcast()
 }
 
-// collect queues what the shard has kept and reports whether there is anything. l.mu held.
-func (l *lane) collect() bool {
-	l.queue = append(l.queue, l.shard.Take()...)
-	return len(l.queue) > 0
-}
+// collect queues what the shard has kept. l.mu held.
+func (l *lane) collect() { l.queue = append(l.queue, l.shard.Take()...) }
 
-func (l *lane) notify(kept bool) {
-	if kept {
+// queueKept queues what the shard has kept and tells the sender. l.mu held: the channel is closed once l.ended is set.
+func (l *lane) queueKept() {
+	l.collect()
+	if len(l.queue) > 0 && !l.ended {
 		select {
 		case l.wake <- struct{}{}:
 		default:
 		}
 	}
+}
+
+// errEnded is for callers that come later than a collector's pipelines do.
+var errEnded = errors.New("tail_sampling: the processor is shut down")
+
+// lock locks the lane for taking something in.
+func (l *lane) lock() error {
+	l.mu.Lock()
+	if l.ended {
+		l.mu.Unlock()
+		return errEnded
+	}
+	return nil
 }
 
 // pressure is how full the buffer is, 0 to 1.
@@ -294,8 +299,10 @@ func (p *sampler) Shutdown(ctx context.Context) error {
 			}
 		}
 		l.collect()
+		l.ended = true
 		l.mu.Unlock()
 	}
+	p.space.broadcast()
 	lost, done := p.drain(ctx)
 	p.telemetry.flush()
 	p.telemetry.shutdown()

@@ -28,11 +28,13 @@ type telemetry struct {
 	unparseable atomic.Uint64
 	damaged     atomic.Uint64
 	refused     [refusals]atomic.Uint64
+	reloads     [reloadOutcomes]atomic.Uint64
 
 	mu      sync.Mutex // guards what was reported last
 	last    map[*instrument]int64
 	series  map[string]*instrument
 	program *policy.Program
+	epoch   string // of the program, part of the names of its series: each starts counting at 0
 }
 
 // instrument is one series: where differences go, and its attributes.
@@ -40,6 +42,14 @@ type instrument struct {
 	add   func(ctx context.Context, incr int64, options ...metric.AddOption)
 	attrs metric.MeasurementOption
 }
+
+type reloadOutcome int
+
+const (
+	reloadDone reloadOutcome = iota
+	reloadFailed
+	reloadOutcomes int = iota
+)
 
 type refusal int
 
@@ -69,6 +79,15 @@ func (t *telemetry) begin(p *sampler, program *policy.Program) {
 	if name := p.set.ID.Name(); name != "" {
 		t.prefix = name + "."
 	}
+}
+
+// setProgram reports the last of the old program and goes on with p.
+func (t *telemetry) setProgram(p *policy.Program) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.policies()
+	t.program = p
+	t.epoch += "+"
 }
 
 func (t *telemetry) currentProgram() *policy.Program {
@@ -171,6 +190,8 @@ func (t *telemetry) spans(s *totals) {
 	}
 	t.report(b.ProcessorTailSamplingCountSpansWithUnparseableTracestate, "unparseable", int64(t.unparseable.Load()))
 	t.report(b.ProcessorTailSamplingDeliveryRetries, "retries", int64(t.retries.Load()))
+	t.report(b.ProcessorTailSamplingPolicyReloads, "reloads", int64(t.reloads[reloadDone].Load()), attribute.String("outcome", "success"))
+	t.report(b.ProcessorTailSamplingPolicyReloads, "reloads", int64(t.reloads[reloadFailed].Load()), attribute.String("outcome", "failure"))
 	t.report(b.ProcessorTailSamplingDamagedSegments, "damaged", int64(t.damaged.Load()))
 }
 
@@ -230,19 +251,19 @@ func (t *telemetry) policies() {
 				continue
 			}
 			attrs := append([]attribute.KeyValue{name}, outcomeAttributes(o)...)
-			t.report(b.ProcessorTailSamplingCountTracesSampled, "policytraces", int64(c.Traces), attrs...)
+			t.report(b.ProcessorTailSamplingCountTracesSampled, "policytraces"+t.epoch, int64(c.Traces), attrs...)
 			if gateCountSpans.enabled() {
-				t.report(b.ProcessorTailSamplingCountSpansSampled, "policyspans", int64(c.Spans), attrs...)
+				t.report(b.ProcessorTailSamplingCountSpansSampled, "policyspans"+t.epoch, int64(c.Spans), attrs...)
 			}
 			if gateCountBytes.enabled() {
-				t.report(b.ProcessorTailSamplingCountBytesSampled, "policybytes", int64(c.Bytes), attrs...)
+				t.report(b.ProcessorTailSamplingCountBytesSampled, "policybytes"+t.epoch, int64(c.Bytes), attrs...)
 			}
 		}
-		t.report(b.ProcessorTailSamplingSamplingPolicyExecutionCount, "executions", int64(s.Executions), name)
-		t.report(b.ProcessorTailSamplingSamplingPolicyExecutionTimeSum, "executiontime", s.ExecutionTime.Microseconds(), name)
+		t.report(b.ProcessorTailSamplingSamplingPolicyExecutionCount, "executions"+t.epoch, int64(s.Executions), name)
+		t.report(b.ProcessorTailSamplingSamplingPolicyExecutionTimeSum, "executiontime"+t.epoch, s.ExecutionTime.Microseconds(), name)
 		errs += s.Errors
 	}
-	t.report(b.ProcessorTailSamplingSamplingPolicyEvaluationError, "errors", int64(errs))
+	t.report(b.ProcessorTailSamplingSamplingPolicyEvaluationError, "errors"+t.epoch, int64(errs))
 }
 
 func (t *telemetry) ages(s *totals) {

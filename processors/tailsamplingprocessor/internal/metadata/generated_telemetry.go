@@ -41,6 +41,7 @@ type TelemetryBuilder struct {
 	ProcessorTailSamplingLateSpans                           metric.Int64Counter
 	ProcessorTailSamplingNewTraceIDReceived                  metric.Int64Counter
 	ProcessorTailSamplingOldestTraceAge                      metric.Int64Gauge
+	ProcessorTailSamplingPolicyReloads                       metric.Int64Counter
 	ProcessorTailSamplingSamplingDecisionTimerLatency        metric.Int64Histogram
 	ProcessorTailSamplingSamplingLateSpanAge                 metric.Int64Histogram
 	ProcessorTailSamplingSamplingPolicyEvaluationError       metric.Int64Counter
@@ -179,6 +180,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_processor_tail_sampling_oldest_trace_age",
 		metric.WithDescription("Age of the oldest open trace. [Development]"),
 		metric.WithUnit("s"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ProcessorTailSamplingPolicyReloads, err = builder.meter.Int64Counter(
+		"otelcol_processor_tail_sampling_policy_reloads",
+		metric.WithDescription("Changes of the policies file, by whether the new policies are used. [Development]"),
+		metric.WithUnit("{reload}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ProcessorTailSamplingSamplingDecisionTimerLatency, err = builder.meter.Int64Histogram(

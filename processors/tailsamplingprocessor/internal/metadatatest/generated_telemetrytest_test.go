@@ -34,6 +34,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ProcessorTailSamplingLateSpans.Add(context.Background(), 1)
 	tb.ProcessorTailSamplingNewTraceIDReceived.Add(context.Background(), 1)
 	tb.ProcessorTailSamplingOldestTraceAge.Record(context.Background(), 1)
+	tb.ProcessorTailSamplingPolicyReloads.Add(context.Background(), 1)
 	tb.ProcessorTailSamplingSamplingDecisionTimerLatency.Record(context.Background(), 1)
 	tb.ProcessorTailSamplingSamplingLateSpanAge.Record(context.Background(), 1)
 	tb.ProcessorTailSamplingSamplingPolicyEvaluationError.Add(context.Background(), 1)
@@ -96,6 +97,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualProcessorTailSamplingOldestTraceAge(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualProcessorTailSamplingPolicyReloads(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualProcessorTailSamplingSamplingDecisionTimerLatency(t, testTel,
