@@ -26,6 +26,13 @@ DURATION ?=
 # Further flags of the run, for example RUN_FLAGS='--rate 200'.
 RUN_FLAGS ?=
 
+# Flags of benchmarks, for example BENCH_FLAGS=-quick.
+BENCH_FLAGS ?=
+# How long each fuzz target runs.
+FUZZTIME ?= 10m
+FUZZ_TARGETS := internal/otlpwire:FuzzParse internal/probability:FuzzRewrite \
+	processors/tailsamplingprocessor/differential:FuzzDifferential
+
 say = @printf '\033[1m==> %s\033[0m\n' $(1)
 
 ##@ Use
@@ -70,6 +77,23 @@ viewer-test: $(VIEWER)/node_modules ## Type check and unit tests of the viewer's
 	$(call say,'viewer: type check and unit tests')
 	@cd $(VIEWER) && npm run --silent check && npm test --silent
 
+##@ Measure
+
+.PHONY: bench-tailsampling
+bench-tailsampling: need-go ## Our tail_sampling beside contrib's: CPU, memory, pauses, OTLP/HTTP; writes docs/benchmarks.md (20 min; BENCH_FLAGS=-quick for a look, -full for 500k traces)
+	$(call say,'benchmark of tail_sampling')
+	@mkdir -p $(DIST)
+	@go build -o $(DIST)/bench-tailsampling ./processors/tailsamplingprocessor/benchmark
+	@$(DIST)/bench-tailsampling $(BENCH_FLAGS)
+
+.PHONY: fuzz
+fuzz: need-go ## Fuzz parsers, span log and decisions beside contrib's, each for FUZZTIME (default 10m)
+	@for target in $(FUZZ_TARGETS); do \
+		dir=$${target%:*} name=$${target#*:}; \
+		printf '\033[1m==> fuzz %s %s\033[0m\n' "$$dir" "$$name"; \
+		go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./$$dir; \
+	done
+
 ##@ Develop
 
 .PHONY: generate
@@ -101,7 +125,7 @@ clean: ## Remove what was built, and the data of runs
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---- programs ----
 
