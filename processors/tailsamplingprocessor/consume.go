@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 
@@ -162,26 +163,33 @@ func (in *intake) add(ctx context.Context, f *engine.Fragment, span ptrace.Span)
 	if in.since == spansPerLock {
 		in.unlock()
 	}
-	in.lock()
-	err := in.lane.shard.Add(in.now, f, span)
-	for err != nil {
+	for {
+		if err := in.lock(); err != nil {
+			return err
+		}
+		err := in.lane.shard.Add(in.now, f, span)
+		if err == nil {
+			break
+		}
 		in.unlock()
 		if err = in.makeRoom(ctx, err); err != nil {
 			return err
 		}
-		in.lock()
-		err = in.lane.shard.Add(in.now, f, span)
 	}
 	in.since++
 	in.taken++
 	return nil
 }
 
-func (in *intake) lock() {
-	if !in.locked {
-		in.lane.mu.Lock()
-		in.locked, in.since, in.now = true, 0, in.sampler.now()
+func (in *intake) lock() error {
+	if in.locked {
+		return nil
 	}
+	if err := in.lane.lock(); err != nil {
+		return err
+	}
+	in.locked, in.since, in.now = true, 0, in.sampler.now()
+	return nil
 }
 
 // unlock settles what the shard has of the fragment at hand, since others may come in between.
@@ -190,10 +198,9 @@ func (in *intake) unlock() {
 		return
 	}
 	in.lane.shard.EndFragment(in.now)
-	kept := in.lane.collect()
+	in.lane.queueKept()
 	in.lane.mu.Unlock()
 	in.locked = false
-	in.lane.notify(kept)
 }
 
 // errOverloaded is retryable: senders keep the request and come back.
@@ -231,6 +238,8 @@ func (p *sampler) makeRoom(ctx context.Context, cause error) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%w (%w)", cause, ctx.Err())
+		case <-p.delivery.Done():
+			return errEnded
 		case <-expired:
 			return errOverloaded
 		case <-freed:
@@ -241,30 +250,40 @@ func (p *sampler) makeRoom(ctx context.Context, cause error) error {
 	}
 }
 
-// relieve decides the oldest traces of the lanes, those with the longest logs first, until a segment is free.
+// relieve decides the oldest traces of the lanes, those with the longest logs first, until memory is free. A lane whose
+// kept traces do not leave frees nothing more; then it is the next one's turn.
 func (p *sampler) relieve() bool {
 	used := p.store.Used()
-	for range 4 {
-		var longest *lane
-		most := 1
-		for _, l := range p.lanes {
-			l.mu.Lock()
-			if n := l.shard.Segments(); n > most {
-				longest, most = l, n
+	tries := 4 // each decides a segment's traces; where more does not help, waiting for the senders does
+	for _, l := range p.longestFirst() {
+		for ; tries > 0 && l.relieve(p.now()); tries-- {
+			if p.store.Used() < used && p.pressure() < 1 {
+				return true
 			}
-			l.mu.Unlock()
-		}
-		if longest == nil {
-			return false
-		}
-		longest.mu.Lock()
-		longest.shard.Relieve(p.now())
-		kept := longest.collect()
-		longest.mu.Unlock()
-		longest.notify(kept)
-		if p.store.Used() < used && p.pressure() < 1 {
-			return true
 		}
 	}
 	return false
+}
+
+func (l *lane) relieve(now engine.Now) (useful bool) {
+	if l.lock() != nil {
+		return false
+	}
+	useful = l.shard.Relieve(now)
+	l.queueKept()
+	l.mu.Unlock()
+	return useful
+}
+
+// longestFirst returns the lanes by the lengths of their logs.
+func (p *sampler) longestFirst() []*lane {
+	lanes := slices.Clone(p.lanes)
+	lengths := make(map[*lane]int, len(lanes))
+	for _, l := range lanes {
+		l.mu.Lock()
+		lengths[l] = l.shard.Segments()
+		l.mu.Unlock()
+	}
+	slices.SortFunc(lanes, func(a, b *lane) int { return lengths[b] - lengths[a] })
+	return lanes
 }

@@ -146,9 +146,8 @@ func (d *debugServer) rescue(w http.ResponseWriter, r *http.Request) {
 	l := d.sampler.laneOf(id)
 	l.mu.Lock()
 	l.shard.Rescue(d.sampler.now(), id)
-	kept := l.collect()
+	l.queueKept()
 	l.mu.Unlock()
-	l.notify(kept)
 	w.WriteHeader(http.StatusAccepted)
 	writeJSON(w, d.trace(id))
 }

@@ -48,7 +48,7 @@ type sampler struct {
 	delivery    context.Context // ends with the time of the shutdown
 	endDelivery context.CancelFunc
 	stop        context.CancelFunc // of the ticker; nil: not started
-	ticker      sync.WaitGroup // and the watcher of the policies' file
+	ticker      sync.WaitGroup     // and the watcher of the policies' file
 	senders     sync.WaitGroup
 }
 

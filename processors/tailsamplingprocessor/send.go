@@ -117,6 +117,9 @@ func (s *sender) offer(view tracelog.View, pieces []piece) bool {
 		}
 		if consumererror.IsPermanent(err) || !again || !s.sleep(pause) {
 			s.lane.failed.Add(uint64(spans))
+			if s.delivery.Err() != nil {
+				s.lane.abandoned.Add(uint64(spans))
+			}
 			s.logger.Error("kept traces were not accepted", zap.Int("spans", spans), zap.Error(err))
 			return true
 		}

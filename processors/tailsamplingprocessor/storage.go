@@ -17,7 +17,7 @@ func (p *sampler) open() ([]segstore.Existing, error) {
 	limit := int64(p.cfg.MaxBuffer)
 	storage := p.cfg.Storage.Get()
 	if storage == nil {
-		p.store = segstore.NewMemory(limit)
+		p.store = p.newMemory(limit)
 		return nil, nil
 	}
 	dir, former, err := segstore.OpenDir(storage.Directory, limit)
@@ -27,7 +27,7 @@ func (p *sampler) open() ([]segstore.Existing, error) {
 		return former, nil
 	case storage.OnFailure == onFailureMemory:
 		p.logger.Warn("storage cannot be used, traces are buffered in memory and do not survive the process", zap.Error(err))
-		p.store = segstore.NewMemory(limit)
+		p.store = p.newMemory(limit)
 		return nil, nil
 	default:
 		return nil, fmt.Errorf("storage::directory: %w (storage::on_failure: memory would go on without)", err)
@@ -57,7 +57,7 @@ func (p *sampler) restore(former []segstore.Existing) {
 	for i, l := range p.lanes {
 		l.mu.Lock()
 		r := l.shard.Restore(p.now(), i, byLane[i])
-		l.notify(l.collect())
+		l.queueKept()
 		l.mu.Unlock()
 		p.telemetry.damaged.Add(uint64(r.Torn))
 		traces, spans, kept = traces+r.Traces, spans+r.Spans, kept+r.Kept
@@ -95,6 +95,7 @@ func (p *sampler) drain(ctx context.Context) (lost int, done bool) {
 	for _, l := range p.lanes {
 		l.mu.Lock()
 		lost += int(l.shard.Stats().SpansKept) + int(l.rescued.Load()) - int(l.delivered.Load()) - int(l.failed.Load())
+		lost += int(l.abandoned.Load())
 		l.mu.Unlock()
 	}
 	return lost, done
