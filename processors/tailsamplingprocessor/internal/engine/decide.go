@@ -176,8 +176,8 @@ func (s *Shard) observe(now Now, e *entry) {
 
 func (s *Shard) keep(now Now, e *entry, v policy.Verdict, reason Reason) {
 	s.memory.Keep(now.Wall, e.id, decisionmemory.Kept{
-		Policy:       uint16(v.Policy + 1),
-		SubPolicy:    uint16(v.SubPolicy + 1),
+		Policy:       s.policies.number(v.Policy),
+		SubPolicy:    s.subs.number(v.SubPolicy),
 		Threshold:    v.Threshold,
 		HasThreshold: v.HasThreshold,
 	})
@@ -271,7 +271,7 @@ func (s *Shard) followKept(now Now, n int32, e *entry) {
 	s.stats.SpansLateKept += uint64(e.facts.Spans)
 	s.stats.DecidedFor[ReasonLate]++
 	s.emit(now, e, policy.Verdict{
-		Outcome: policy.Sampled, Policy: int32(k.Policy) - 1, SubPolicy: int32(k.SubPolicy) - 1,
+		Outcome: policy.Sampled, Policy: s.policies.at(k.Policy), SubPolicy: s.subs.at(k.SubPolicy),
 		Threshold: k.Threshold, HasThreshold: k.HasThreshold,
 	}, ReasonLate)
 	s.remove(n)

@@ -48,10 +48,8 @@ func (s *Shard) Explain(now Now, id [16]byte) Explanation {
 	answer, kept := s.memory.Lookup(now.Wall, id)
 	switch answer {
 	case decisionmemory.WasKept:
-		x.State, x.Threshold, x.HasTh = StateKept, kept.Threshold, kept.HasThreshold
-		if i := int(kept.Policy) - 1; i >= 0 && i < len(s.program.Names()) {
-			x.Policy = s.program.Names()[i]
-		}
+		x.State, x.Policy = StateKept, s.policies.name(kept.Policy)
+		x.Threshold, x.HasTh = kept.Threshold, kept.HasThreshold
 	case decisionmemory.WasDropped:
 		x.State = StateDropped
 	}

@@ -12,15 +12,21 @@ import (
 // SetProgram replaces the policies. Open traces are folded anew from their records, each when it is next needed: folding
 // all of them here would hold the lock for seconds.
 func (s *Shard) SetProgram(p *policy.Program) {
-	s.program = p
 	s.generation++
-	s.entries.setWords(p.Words())
-	s.log.SetMarker(marker{p})
 	s.touched = nil
+	s.use(p)
 	for n, v := range s.promises { // the promise stands, the policy that gave it is gone
 		v.Policy, v.SubPolicy = -1, -1
 		s.promises[n] = v
 	}
+}
+
+func (s *Shard) use(p *policy.Program) {
+	s.program = p
+	s.policies.use(p.Names())
+	s.subs.use(p.SubNames())
+	s.entries.setWords(p.Words())
+	s.log.SetMarker(marker{p})
 }
 
 // refresh folds a trace anew if its facts are those of an earlier program.

@@ -40,6 +40,8 @@ type Shard struct {
 	memory     *decisionmemory.Memory
 	program    *policy.Program
 	generation uint32 // of the program
+	policies   names
+	subs       names // of composites
 	pressure   float64
 
 	index   index
@@ -101,8 +103,7 @@ func New(set Settings) *Shard {
 		set: set, log: set.Log, memory: set.Memory, program: set.Program,
 		wheel: newWheel(), oldest: none, newest: none, promises: map[int32]policy.Verdict{}, decided: newDecided(),
 	}
-	s.entries.words = set.Program.Words()
-	s.log.SetMarker(marker{set.Program})
+	s.use(set.Program)
 	return s
 }
 
