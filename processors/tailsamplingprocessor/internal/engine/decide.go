@@ -270,6 +270,7 @@ func (s *Shard) followKept(now Now, n int32, e *entry) {
 	_, k := s.memory.Lookup(now.Wall, e.id)
 	s.stats.SpansLateKept += uint64(e.facts.Spans)
 	s.stats.DecidedFor[ReasonLate]++
+	s.note(now, e.id, noteKept) // once more: the first note may go before these records do
 	s.emit(now, e, policy.Verdict{
 		Outcome: policy.Sampled, Policy: s.policies.at(k.Policy), SubPolicy: s.subs.at(k.SubPolicy),
 		Threshold: k.Threshold, HasThreshold: k.HasThreshold,
@@ -286,6 +287,7 @@ func (s *Shard) followDropped(now Now, n int32, e *entry) {
 	if !s.set.Rescue || !certain || v.Outcome != policy.Sampled || s.set.SpanIngest {
 		s.stats.SpansLateDropped += uint64(e.facts.Spans)
 		s.stats.SpansDropped[DropLate] += uint64(e.facts.Spans)
+		s.note(now, e.id, noteDropped)
 		s.remove(n)
 		return
 	}

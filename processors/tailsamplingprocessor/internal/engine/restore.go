@@ -1,6 +1,10 @@
 package engine
 
 import (
+	"cmp"
+	"maps"
+	"slices"
+
 	"github.com/tailgate-otel/tailgate/internal/decisionmemory"
 	"github.com/tailgate-otel/tailgate/internal/tracelog"
 )
@@ -48,8 +52,8 @@ type Restored struct {
 // and wait once more; those that were kept and not delivered are decisions at once.
 func (s *Shard) Restore(now Now, shard int, former []tracelog.Former) (r Restored) {
 	x := restorer{
-		Shard: s, now: now, heads: map[tracelog.Pos]int32{},
-		kept: map[[16]byte]*chain{}, dropped: map[[16]byte]struct{}{}, late: map[tracelog.Pos]*chain{},
+		Shard: s, now: now, heads: map[tracelog.Pos]int32{}, kept: map[[16]byte]struct{}{},
+		dropped: map[[16]byte]struct{}{}, late: map[tracelog.Pos]*chain{}, rescued: map[[16]byte]tracelog.Pos{},
 	}
 	s.log.Adopt(former)
 	for _, f := range former {
@@ -62,7 +66,7 @@ func (s *Shard) Restore(now Now, shard int, former []tracelog.Former) (r Restore
 		r.Traces++
 		r.Spans += int(s.entries.at(n).facts.Spans)
 	}
-	for _, c := range x.late {
+	for _, c := range x.undelivered() {
 		r.Kept++
 		r.Spans += int(c.spans)
 		s.redeliver(c)
@@ -77,6 +81,7 @@ type chain struct {
 	id          [16]byte
 	head, first tracelog.Pos
 	spans       uint32
+	reason      Reason
 }
 
 // restorer reads a former log.
@@ -84,31 +89,31 @@ type restorer struct {
 	*Shard
 	now     Now
 	heads   map[tracelog.Pos]int32 // newest record of each open trace
-	kept    map[[16]byte]*chain
+	kept    map[[16]byte]struct{}
 	dropped map[[16]byte]struct{}
-	late    map[tracelog.Pos]*chain // not delivered, by newest record
+	late    map[tracelog.Pos]*chain   // not delivered, by newest record
+	rescued map[[16]byte]tracelog.Pos // not delivered: where that was decided
 }
 
 func (x *restorer) record(r tracelog.Record) {
 	if r.Note != nil {
-		x.noted(r.Note)
+		x.noted(r.Note, r.Pos)
 		return
 	}
 	n, ok := x.heads[r.Prev]
-	if r.HasID {
-		if n = x.find(Hash(r.ID), r.ID); n != none {
-			ok = true
-		}
-	}
-	switch {
+	switch c := x.late[r.Prev]; {
 	case ok:
 		e := x.entries.at(n)
 		delete(x.heads, e.head)
 		e.head = r.Pos
 		x.count(n)
-	case !r.HasID:
-		x.continueLate(r)
-	default:
+	case c != nil:
+		delete(x.late, c.head)
+		c.head = r.Pos
+		c.spans++
+		x.late[c.head] = c
+	case r.HasID:
+		x.close(r.ID) // open still? Then there was no room for the note that it was decided
 		x.begin(r)
 	}
 }
@@ -116,7 +121,7 @@ func (x *restorer) record(r tracelog.Record) {
 // begin starts a chain of records: of a new trace, or of one that was decided.
 func (x *restorer) begin(r tracelog.Record) {
 	if _, was := x.kept[r.ID]; was {
-		x.late[r.Pos] = &chain{id: r.ID, head: r.Pos, first: r.Pos, spans: 1}
+		x.late[r.Pos] = &chain{id: r.ID, head: r.Pos, first: r.Pos, spans: 1, reason: ReasonRecovered}
 		return
 	}
 	if _, was := x.dropped[r.ID]; was {
@@ -132,33 +137,46 @@ func (x *restorer) count(n int32) {
 	x.stats.SpansHeld++
 }
 
-func (x *restorer) continueLate(r tracelog.Record) {
-	if c := x.late[r.Prev]; c != nil {
-		delete(x.late, c.head)
-		c.head = r.Pos
-		c.spans++
-		x.late[c.head] = c
-	}
-}
-
-func (x *restorer) noted(note *tracelog.Note) {
+func (x *restorer) noted(note *tracelog.Note, pos tracelog.Pos) {
 	switch note.What {
 	case noteDelivered:
-		delete(x.late, tracelog.Pos(note.Data))
-	case noteKept:
-		c := &chain{id: note.ID}
-		x.kept[note.ID] = c
-		x.memory.Keep(x.now.Wall, note.ID, decisionmemory.Kept{})
-		if n := x.close(note.ID); n != none {
-			e := x.entries.at(n)
-			*c = chain{id: e.id, head: e.head, first: e.first, spans: e.facts.Spans}
-			x.late[c.head] = c
+		if _, undecided := x.heads[tracelog.Pos(note.Data)]; undecided {
+			x.notedKept(note.ID, pos) // there was no room for that note
 		}
+		delete(x.late, tracelog.Pos(note.Data))
+		delete(x.rescued, note.ID) // what follows a trace leaves after it
+	case noteKept:
+		x.notedKept(note.ID, pos)
 	case noteDropped:
 		x.dropped[note.ID] = struct{}{}
 		x.memory.Drop(x.now.Wall, note.ID)
 		x.close(note.ID)
 	}
+}
+
+func (x *restorer) notedKept(id [16]byte, pos tracelog.Pos) {
+	x.kept[id] = struct{}{}
+	x.memory.Keep(x.now.Wall, id, decisionmemory.Kept{})
+	if n := x.close(id); n != none {
+		e := x.entries.at(n)
+		x.late[e.head] = &chain{e.id, e.head, e.first, e.facts.Spans, ReasonRecovered}
+		return
+	}
+	if _, was := x.dropped[id]; was {
+		delete(x.dropped, id)
+		x.memory.Forget(id)
+		x.rescued[id] = pos
+	}
+}
+
+// undelivered returns what is to be handed on, oldest first. Of a rescued trace the owner finds the spans.
+func (x *restorer) undelivered() []*chain {
+	all := slices.Collect(maps.Values(x.late))
+	for id, pos := range x.rescued {
+		all = append(all, &chain{id: id, head: pos, first: x.log.Oldest(), reason: ReasonRescue})
+	}
+	slices.SortFunc(all, func(a, b *chain) int { return cmp.Compare(a.head, b.head) })
+	return all
 }
 
 // close forgets an open trace that was decided in the former life. Its entry can be read until the next create.
@@ -178,6 +196,6 @@ func (s *Shard) redeliver(c *chain) {
 	s.stats.SpansKept += uint64(c.spans)
 	s.decisions = append(s.decisions, Decision{
 		ID: c.id, Head: c.head, First: c.first, Spans: c.spans, Policy: -1, SubPolicy: -1,
-		Reason: ReasonRecovered, Program: s.program,
+		Reason: c.reason, Program: s.program,
 	})
 }
