@@ -67,7 +67,7 @@ func (s *Shard) Advance(now Now, limit int) (more bool) {
 func (s *Shard) DecideOldest(now Now, n int, reason Reason) (decided int) {
 	s.dueBuf = s.dueBuf[:0]
 	for e := s.oldest; e != none && len(s.dueBuf) < n; e = s.entries.at(e).newer {
-		if st := s.entries.at(e).state; st == open || st == promised {
+		if s.entries.at(e).state.undecided() {
 			s.dueBuf = append(s.dueBuf, e)
 		}
 	}
@@ -87,7 +87,7 @@ func (s *Shard) Relieve(now Now) bool {
 	before := s.log.Oldest().Seq()
 	s.dueBuf = s.dueBuf[:0]
 	for n := s.oldest; n != none && s.entries.at(n).first.Seq() <= before; n = s.entries.at(n).newer {
-		if st := s.entries.at(n).state; st == open || st == promised {
+		if s.entries.at(n).state.undecided() {
 			s.dueBuf = append(s.dueBuf, n)
 		}
 	}

@@ -48,6 +48,9 @@ const (
 	gone           // decided; the entry is free
 )
 
+// undecided tells traces from spans that follow a decision.
+func (st state) undecided() bool { return st == open || st == promised }
+
 // entries is a slab of open traces that grows in chunks and never moves them.
 type entries struct {
 	chunks [][]entry

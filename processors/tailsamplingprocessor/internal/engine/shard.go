@@ -223,7 +223,7 @@ func (s *Shard) remove(n int32) {
 	}
 	s.index.delete(e.hash, n)
 	s.stats.SpansHeld -= int64(e.facts.Spans)
-	if e.state == open || e.state == promised {
+	if e.state.undecided() {
 		s.stats.TracesOpen--
 	}
 	if e.state == promised {
@@ -241,7 +241,7 @@ func (s *Shard) fold(now Now, n int32, f *Fragment, span ptrace.Span, a *tracelo
 	s.account(e, f, a.Size)
 	t := s.touch(n, e, f.ID)
 	facts, bits := &e.facts, s.entries.bitsOf(n)
-	if s.set.SpanIngest && e.state == open {
+	if s.set.SpanIngest && e.state.undecided() {
 		facts, bits = &t.facts, t.bits
 		e.facts.Spans++
 	}
@@ -261,7 +261,7 @@ func (s *Shard) fold(now Now, n int32, f *Fragment, span ptrace.Span, a *tracelo
 	if s.program.NeedsSpan() {
 		s.program.FoldOTTL(context.Background(), bits, f.Resource, f.Spans, span)
 	}
-	if root && e.state == open {
+	if root && e.state.undecided() {
 		e.facts.Flags |= policy.FlagRoot
 		s.hasten(now, n, e, f)
 	}
