@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -58,6 +59,9 @@ func (s *Shard) Take() []Decision {
 func (s *Shard) Advance(now Now, limit int) (more bool) {
 	s.dueBuf = s.due(now.Mono, limit, s.dueBuf[:0])
 	more = len(s.dueBuf) == limit
+	if s.set.Idle > 0 {
+		s.dueBuf = slices.DeleteFunc(s.dueBuf, func(n int32) bool { return s.restless(now.Mono, n) })
+	}
 	s.decide(now, s.dueBuf, ReasonWait)
 	s.reclaim()
 	return more

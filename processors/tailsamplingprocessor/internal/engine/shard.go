@@ -165,7 +165,7 @@ func (s *Shard) find(h uint64, id [16]byte) int32 {
 
 // room makes sure that one more trace may be open.
 func (s *Shard) room(now Now) error {
-	if s.set.MaxTraces == 0 || s.index.len < s.set.MaxTraces {
+	if s.set.MaxTraces == 0 || s.stats.TracesOpen < int64(s.set.MaxTraces) {
 		return nil
 	}
 	if s.set.Block {
@@ -269,20 +269,41 @@ func (s *Shard) fold(now Now, n int32, f *Fragment, span ptrace.Span, a *tracelo
 
 // hasten moves the deadline forward when the root has arrived.
 func (s *Shard) hasten(now Now, n int32, e *entry, f *Fragment) {
-	wait := s.set.Wait
-	if s.set.WaitAfterRoot > 0 {
-		wait = min(wait, s.set.WaitAfterRoot)
-	}
+	e.service = f.Service
+	wait := s.afterRoot(e)
 	if s.set.Idle > 0 {
 		wait = min(wait, s.set.Idle)
-	}
-	if s.set.Lateness != nil {
-		e.service = f.Service
-		wait = min(wait, s.set.Lateness.Wait(f.Service, e.hash, s.set.Wait))
 	}
 	if deadline := now.Mono + s.shorten(wait); deadline < e.deadline {
 		s.reschedule(n, deadline)
 	}
+}
+
+// afterRoot is how long a trace may stay open after its root at most.
+func (s *Shard) afterRoot(e *entry) time.Duration {
+	wait := s.set.Wait
+	if s.set.WaitAfterRoot > 0 {
+		wait = min(wait, s.set.WaitAfterRoot)
+	}
+	if s.set.Lateness != nil {
+		wait = min(wait, s.set.Lateness.Wait(e.service, e.hash, s.set.Wait))
+	}
+	return wait
+}
+
+// restless gives a trace that is due more time, if spans of it have arrived since its root, and reports whether it did.
+// Moving the deadline here and not with each span costs at most one visit per idle timeout.
+func (s *Shard) restless(now time.Duration, n int32) bool {
+	e := s.entries.at(n)
+	if e.facts.Flags&policy.FlagRoot == 0 {
+		return false
+	}
+	until := min(e.newest+s.shorten(s.set.Idle), e.arrival+s.shorten(s.set.Wait), e.rootAt+s.shorten(s.afterRoot(e)))
+	if until <= now {
+		return false
+	}
+	s.reschedule(n, until)
+	return true
 }
 
 // touch notes that the trace has spans in the fragment at hand.
