@@ -27,6 +27,8 @@ import (
 //	reload               new policies follow
 //	hold, deliver at=    kept traces are delivered at once, unless held
 //	rescue at= trace=    explain at= trace=
+//	teach at= n= service= after=
+//	                     n traces of the kind that waits are learned from, whose last span comes so long after the root
 //	restart at=          the process was killed, and its log is taken up
 //	stats, log
 //
@@ -100,6 +102,8 @@ func (s *scenario) do(command string, options map[string]string, input string) {
 	case "reload":
 		s.program = compilePolicies(s.t, input, s.strategy())
 		shard.SetProgram(s.program)
+	case "teach":
+		s.teach(options)
 	case "hold":
 		s.hold = true
 	case "deliver":
@@ -228,6 +232,26 @@ func (s *scenario) send(now Now, options map[string]string, lines string) {
 	if err != nil {
 		s.say("%d taken, then: %v", taken, err)
 	}
+}
+
+// teach sends traces that wait the whole time, and lets that time pass.
+func (s *scenario) teach(options map[string]string) {
+	root, late := map[string]string{"service": options["service"]}, s.duration(options["after"])
+	var first, last strings.Builder
+	for n, taught := 0, 0; taught < int(s.number(options["n"])); n++ {
+		name := fmt.Sprintf("%s%d", options["service"], n)
+		if _, sent := s.spans[name]; !sent && teaches(Hash(traceID(name))) {
+			fmt.Fprintf(&first, "%s root\n", name)
+			fmt.Fprintf(&last, "%s\n", name)
+			taught++
+		}
+	}
+	s.send(moment(s.at), root, first.String())
+	s.send(moment(s.at+late), root, last.String())
+	s.at += s.set.Wait
+	for s.feeder.shard.Advance(moment(s.at), 100) {
+	}
+	s.isOpen = map[string]bool{}
 }
 
 // span makes a span of a line.
