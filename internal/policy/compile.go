@@ -98,6 +98,10 @@ func (p *Program) Words() int { return p.words }
 // Names returns the names of rules and policies in the order in which they are asked: rules, drop policies, others.
 func (p *Program) Names() []string { return p.names }
 
+// Auctions reports whether limiters let the traces of a batch compete, by their randomness: what is kept then depends on
+// which traces DecideBatch sees together.
+func (p *Program) Auctions() bool { return p.cutSlots > 0 }
+
 // IsRule reports whether index i of Names is that of a rule.
 func (p *Program) IsRule(i int32) bool { return int(i) < p.rules }
 

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
+	"github.com/tailgate-otel/tailgate/internal/policy"
 	"github.com/tailgate-otel/tailgate/internal/segstore"
 	"github.com/tailgate-otel/tailgate/internal/tracelog"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/internal/engine"
@@ -51,6 +52,11 @@ func (r *request) release() {
 	requests.Put(r)
 }
 
+// wholeFragments says that what is asked about a ResourceSpans is asked about all of it, however long that holds the lock.
+func (c *Config) wholeFragments() bool {
+	return c.SamplingStrategy == policy.SpanIngest || c.MaximumTraceSizeBytes > 0
+}
+
 // spansPerLock bounds how long a lane is locked: 0.3 ms at 1.2 µs per span.
 const spansPerLock = 256
 
@@ -69,7 +75,10 @@ func (p *sampler) ConsumeTraces(ctx context.Context, td ptrace.Traces) error {
 		if r.spans[i] == 0 {
 			continue
 		}
-		in := intake{sampler: p, lane: p.lanes[i], index: uint8(i), request: r, first: first}
+		in := intake{
+			sampler: p, lane: p.lanes[i], index: uint8(i), request: r, first: first,
+			wholeFragments: p.cfg.wholeFragments(),
+		}
 		err := in.run(ctx, td)
 		if left -= in.taken; err != nil {
 			p.telemetry.refuse(refusalOf(err), left)
@@ -124,6 +133,8 @@ type intake struct {
 	request *request
 	first   uint64 // fragment id of the first ResourceSpans
 
+	wholeFragments bool
+
 	taken  int
 	locked bool
 	since  int // spans since the lock was taken
@@ -153,6 +164,9 @@ func (in *intake) run(ctx context.Context, td ptrace.Traces) error {
 		}
 		if in.locked {
 			in.lane.shard.EndFragment(in.now)
+			if in.since >= spansPerLock {
+				in.unlock()
+			}
 		}
 	}
 	return nil
@@ -160,7 +174,7 @@ func (in *intake) run(ctx context.Context, td ptrace.Traces) error {
 
 // add takes one span in, and makes room for it if there is none.
 func (in *intake) add(ctx context.Context, f *engine.Fragment, span ptrace.Span) error {
-	if in.since == spansPerLock {
+	if in.since >= spansPerLock && !in.wholeFragments {
 		in.unlock()
 	}
 	for {

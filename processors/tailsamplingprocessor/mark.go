@@ -49,7 +49,7 @@ func (s *sender) mark(td ptrace.Traces, begin, end int, d *engine.Decision) {
 }
 
 func markScope(attrs pcommon.Map, d *engine.Decision) {
-	if d.SubPolicy >= 0 {
+	if d.SubPolicy >= 0 && d.Reason != engine.ReasonLate {
 		attrs.PutStr(contribComposite, d.Program.SubNames()[d.SubPolicy])
 	}
 	if d.Policy >= 0 {

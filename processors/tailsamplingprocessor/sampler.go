@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 	"runtime"
 	"sync"
@@ -38,6 +39,7 @@ type sampler struct {
 	store     segstore.Store
 	newMemory func(limit int64) segstore.Store // makes the store of a sampler without storage
 	durable   bool                             // the store outlives the process
+	auction   bool                             // policies let the traces of one second compete
 	lanes     []*lane
 	overhead  atomic.Int64 // bytes of indexes and decision memories, as of the last tick
 	telemetry *telemetry
@@ -93,6 +95,7 @@ func (p *sampler) Start(_ context.Context, host component.Host) error {
 	if err != nil {
 		return err
 	}
+	p.auction = program.Auctions()
 	p.start = time.Now()
 	former, err := p.open()
 	if err != nil {
@@ -123,10 +126,14 @@ func (p *sampler) Start(_ context.Context, host component.Host) error {
 	return nil
 }
 
-// laneCount is twice the number of processors, as a power of two, so that two callers seldom want the same lock.
+// laneCount is twice the number of processors, as a power of two, so that two callers seldom want the same lock. Limiters
+// that let the traces of one second compete must see them all: then there is one lane.
 func (p *sampler) laneCount() int {
-	if p.durable {
+	switch {
+	case p.durable:
 		return durableLanes
+	case p.auction:
+		return 1
 	}
 	return min(16, 1<<bits.Len(uint(runtime.GOMAXPROCS(0))))
 }
@@ -199,13 +206,18 @@ func (p *sampler) now() engine.Now {
 
 const (
 	tickEvery    = 50 * time.Millisecond
+	auctionEvery = time.Second // as contrib does
 	flushEvery   = time.Second
 	decideAtOnce = 256 // traces per lock: 0.3 ms
 )
 
 // tick decides what is due and reports.
 func (p *sampler) tick(ctx context.Context) {
-	ticker := time.NewTicker(tickEvery)
+	every := tickEvery
+	if p.auction {
+		every = auctionEvery
+	}
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	flushed := time.Now()
 	for {
@@ -226,13 +238,17 @@ func (p *sampler) tick(ctx context.Context) {
 func (p *sampler) advance() {
 	var overhead int64
 	pressure := p.pressure()
+	limit := decideAtOnce
+	if p.auction {
+		limit = math.MaxInt
+	}
 	for _, l := range p.lanes {
 		for more := true; more; {
 			began := time.Now()
 			l.mu.Lock()
 			l.shard.SetPressure(pressure)
 			now := p.now()
-			more = l.shard.Advance(now, decideAtOnce)
+			more = l.shard.Advance(now, limit)
 			l.queueKept()
 			u := l.shard.Usage(now.Mono)
 			l.mu.Unlock()

@@ -309,14 +309,11 @@ func (w *world) requestsOf(at int, plan []planned) {
 func (w *world) layout(plan []planned) ptrace.Traces {
 	td := ptrace.NewTraces()
 	split := pick(w.source, 0, 0.1, 0.5)
-	limit := w.batchLimit()
 	resources := map[int]ptrace.ResourceSpans{}
-	sizes := map[int]int{}
 	scopes := map[[2]int]ptrace.ScopeSpans{}
 	for _, p := range plan {
 		rs, ok := resources[p.resource]
-		if !ok || w.chance(split) || sizes[p.resource] == limit {
-			sizes[p.resource] = 0
+		if !ok || w.chance(split) {
 			rs = td.ResourceSpans().AppendEmpty()
 			w.resources[p.resource].CopyTo(rs)
 			resources[p.resource] = rs
@@ -324,7 +321,6 @@ func (w *world) layout(plan []planned) ptrace.Traces {
 				delete(scopes, [2]int{p.resource, i})
 			}
 		}
-		sizes[p.resource]++
 		key := [2]int{p.resource, p.scope}
 		ss, ok := scopes[key]
 		if !ok || w.chance(split) {
@@ -339,15 +335,6 @@ func (w *world) layout(plan []planned) ptrace.Traces {
 		w.scopes[0].CopyTo(td.ResourceSpans().At(0).ScopeSpans().AppendEmpty())
 	}
 	return td
-}
-
-// batchLimit is how many spans a ResourceSpans may hold. What is decided while spans arrive, contrib decides when it has
-// seen a whole ResourceSpans; another processor need not hold its lock for as long as a huge one takes.
-func (w *world) batchLimit() int {
-	if w.spanIngest() || w.config["maximum_trace_size_bytes"] != nil {
-		return 200
-	}
-	return math.MaxInt
 }
 
 // end chooses when to shut down: when all is decided, or, where nothing forbids it, in the middle.
