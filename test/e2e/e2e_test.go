@@ -26,8 +26,9 @@ func TestStack(t *testing.T) {
 	}{
 		{"requests are counted by route and status", countRequests},
 		{"whole journeys are counted at their entry", countJourneys},
-		{"spans in = kept + dropped + held", balance},
+		{"spans in = kept + dropped + failed + held", balance},
 		{"traces are kept whole, and all that failed", keptTraces},
+		{"decisions are explained, and a dropped trace is brought back", explained},
 		{"malformed OTLP is refused and counted", malformedOTLP},
 		{"telemetrygen's spans and metrics arrive", telemetrygen},
 		{"every panel has data", panels},
@@ -122,35 +123,47 @@ func (s *stack) expectCounts(t *testing.T, want map[route]int) {
 	})
 }
 
-// spans is the balance of the sampling pipeline.
+// spans is the balance of the sampler, and what stands before and behind it.
 type spans struct {
-	in, kept, written, dropped, heldTraces float64
+	accepted, received, recovered, rescued, kept, dropped, failed, held, written float64
 }
 
 func (s *stack) spans(t *testing.T) spans {
 	t.Helper()
+	sampler := func(term string) float64 {
+		return s.scalar(t, "sum(otelcol_processor_tail_sampling_spans_"+term+")")
+	}
 	return spans{
-		in:      s.scalar(t, `sum(otelcol_receiver_accepted_spans_total{job="tailgate"})`),
-		kept:    s.scalar(t, `sum(otelcol_processor_tail_sampling_count_spans_sampled_total{decision="sampled"}) + (sum(otelcol_processor_tail_sampling_early_releases_from_cache_decision_total{sampled="true"}) or vector(0))`),
+		accepted: s.scalar(t, `sum(otelcol_receiver_accepted_spans_total{job="tailgate"})`),
+		received: sampler("received_total"), recovered: sampler("recovered_total"), rescued: sampler("rescued_total"),
+		kept: sampler("kept_total"), dropped: sampler("dropped_total"), failed: sampler("failed_total"), held: sampler("held"),
 		written: s.scalar(t, `sum(otelcol_exporter_sent_spans_total{exporter="file/traces"})`),
-		dropped: s.scalar(t, `sum(otelcol_processor_tail_sampling_count_spans_sampled_total{policy="rest",decision="not_sampled"}) + (sum(otelcol_processor_tail_sampling_early_releases_from_cache_decision_total{sampled="false"}) or vector(0))`),
-
-		heldTraces: s.scalar(t, `sum(otelcol_processor_tail_sampling_sampling_traces_on_memory)`),
 	}
 }
 
-// balance waits until everything is decided and demands that no span is unaccounted for, and that span metrics, which
-// count before sampling and flush on their own beat, have counted each one.
+// settled reports why not every span has found its fate, or nil.
+func (b spans) settled() error {
+	if b.held != 0 || b.failed != 0 || b.received+b.recovered+b.rescued != b.kept+b.dropped {
+		return fmt.Errorf("not balanced: %+v", b)
+	}
+	return nil
+}
+
+// balance waits until everything is decided and demands that no span is unaccounted for, from the receiver to the file,
+// and that span metrics, which count before sampling and flush on their own beat, have counted each one.
 func balance(t *testing.T, s *stack, _ *traffic) {
 	eventually(t, exported, func() error {
 		b, counted := s.spans(t), s.scalar(t, `sum(traces_span_metrics_calls_total)`)
-		if b.in == 0 || b.heldTraces != 0 || b.in != b.kept+b.dropped || b.written != b.kept {
-			return fmt.Errorf("not balanced: %+v", b)
+		if err := b.settled(); err != nil {
+			return err
 		}
-		if counted != b.in {
-			return fmt.Errorf("span metrics counted %v spans, %v came in", counted, b.in)
+		if b.received == 0 || b.received != b.accepted || b.written != b.kept {
+			return fmt.Errorf("the sampler's counts are not those of its neighbours: %+v", b)
 		}
-		t.Logf("%.0f spans in = %.0f kept + %.0f dropped", b.in, b.kept, b.dropped)
+		if counted != b.accepted {
+			return fmt.Errorf("span metrics counted %v spans, %v came in", counted, b.accepted)
+		}
+		t.Logf("%.0f spans in = %.0f kept + %.0f dropped", b.received, b.kept, b.dropped)
 		return nil
 	})
 }

@@ -26,6 +26,7 @@ type stack struct {
 	shopAdmin string
 	otlp      string // OTLP/HTTP base URL
 	grpc      string // OTLP/gRPC address
+	debug     string // URL of the sampler's debug endpoint
 
 	mu     sync.Mutex
 	errors []string // lines in which a child logged an error
@@ -38,27 +39,17 @@ func binary(name string) string { return filepath.Join(repo, "dist", name) }
 // startStack starts the programs and stops them, in reverse order, when the test is over.
 func startStack(t *testing.T) *stack {
 	t.Helper()
-	ports := freePorts(t, 13)
+	ports := freePorts(t, 14)
 	addr := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", ports[i]) }
 	s := &stack{
 		dir: t.TempDir(), gateway: "http://" + addr(0), admin: "http://" + addr(1), store: "http://" + addr(2),
 		shopAdmin: "http://" + addr(11), grpc: addr(3), otlp: "http://" + addr(4),
 	}
-	s.data = filepath.Join(s.dir, "data")
-	health := addr(5)
+	s.data, s.debug = filepath.Join(s.dir, "data"), "http://"+addr(13)+"/debug/sampling"
 	services := map[string]string{"storefront": addr(6), "catalog": addr(7), "cart": addr(8), "checkout": addr(9), "payment": addr(10)}
 
 	s.group = supervise.New(supervise.Settings{Output: testWriter(t)})
-	collector := supervise.Child{
-		Name: "tailgate", Path: binary("tailgate"), MakeTarget: "build",
-		Args: []string{"--config", filepath.Join(repo, "config", "quickstart.yaml")},
-		Env: []string{
-			"TAILGATE_DATA=" + s.data, "TAILGATE_STORE=" + addr(2), "TAILGATE_OTLP_GRPC=" + s.grpc,
-			"TAILGATE_OTLP_HTTP=" + addr(4), "TAILGATE_HEALTH=" + health,
-			fmt.Sprintf("TAILGATE_METRICS_PORT=%d", ports[12]),
-		},
-		Ready: supervise.HTTPReady("http://"+health+"/", s.store+"/-/ready"), OnLine: s.watch("tailgate"),
-	}
+	collector := s.collector(addr(5), ports[12], ports[13])
 	gateway := supervise.Child{
 		Name: "gateway", Path: binary("gateway"), MakeTarget: "build",
 		Args:     []string{"--config", s.gatewayConfig(t, addr(0), addr(1), addr(4), services)},
@@ -84,6 +75,26 @@ func startStack(t *testing.T) *stack {
 	})
 	return s
 }
+
+// collector runs the quickstart on this test's addresses, with further configuration on top.
+func (s *stack) collector(health string, metrics, debug int, overlays ...string) supervise.Child {
+	c := supervise.Child{
+		Name: "tailgate", Path: binary("tailgate"), MakeTarget: "build",
+		Args: []string{"--config", filepath.Join(repo, "config", "quickstart.yaml")},
+		Env: []string{
+			"TAILGATE_DATA=" + s.data, "TAILGATE_STORE=" + host(s.store), "TAILGATE_OTLP_GRPC=" + s.grpc,
+			"TAILGATE_OTLP_HTTP=" + host(s.otlp), "TAILGATE_HEALTH=" + health,
+			fmt.Sprintf("TAILGATE_METRICS_PORT=%d", metrics), fmt.Sprintf("TAILGATE_DEBUG_PORT=%d", debug),
+		},
+		Ready: supervise.HTTPReady("http://"+health+"/", s.store+"/-/ready"), OnLine: s.watch("tailgate"),
+	}
+	for _, file := range overlays {
+		c.Args = append(c.Args, "--config", file)
+	}
+	return c
+}
+
+func host(url string) string { return strings.TrimPrefix(url, "http://") }
 
 // gatewayConfig writes the shipped configuration with this test's addresses in place of its own.
 func (s *stack) gatewayConfig(t *testing.T, listen, admin, otlp string, services map[string]string) string {

@@ -20,11 +20,13 @@ type traffic struct {
 	counts  map[route]int
 	failed  map[string]string // trace id -> what it was, for answers of 5xx
 	slow    map[string]string // the same for requests that a fault delayed beyond the sampler's threshold
+	fine    map[string]string // the same for requests without any fault, which may be dropped
 	parents map[string]bool   // span ids of the client, which exports no spans
 }
 
 func newTraffic(s *stack) *traffic {
-	return &traffic{stack: s, counts: map[route]int{}, failed: map[string]string{}, slow: map[string]string{}, parents: map[string]bool{}}
+	return &traffic{stack: s, counts: map[route]int{}, failed: map[string]string{}, slow: map[string]string{},
+		fine: map[string]string{}, parents: map[string]bool{}}
 }
 
 // call is one kind of request.
@@ -68,8 +70,11 @@ func (tr *traffic) send(t *testing.T, n int, c call) {
 		tr.counts[route{c.method, c.template, resp.Status[:3]}]++
 		tr.parents[spanID] = true
 		what := c.method + " " + c.url + " " + c.fault
-		if resp.StatusCode >= 500 {
+		switch {
+		case resp.StatusCode >= 500:
 			tr.failed[traceID] = what
+		case c.fault == "":
+			tr.fine[traceID] = what
 		}
 		if c.slow {
 			tr.slow[traceID] = what
