@@ -57,8 +57,12 @@ type Config struct {
 	// MaxBuffer bounds all memory that traces and decisions take. Default 1GiB: enough for 8 million spans; memory is
 	// taken as it is needed.
 	MaxBuffer quantity.Bytes `mapstructure:"max_buffer"`
+	// RescueLateSpans brings a dropped trace back when spans that come late say for certain that it must be kept, an error
+	// for example: they and what is left of the trace in the buffer are handed on. Default false: late spans follow the
+	// decision, as in contrib.
+	RescueLateSpans bool `mapstructure:"rescue_late_spans"`
 	// RescueBuffer is how much of MaxBuffer may hold spans of traces that are decided already, so that a dropped trace can
-	// be brought back. Default 64MiB; 0: none.
+	// be brought back. Default 64MiB, or an eighth of a small MaxBuffer; 0: none.
 	RescueBuffer quantity.Bytes `mapstructure:"rescue_buffer"`
 	// Storage keeps the buffer in files that survive the process. Default: in memory.
 	Storage configoptional.Optional[StorageConfig] `mapstructure:"storage"`
@@ -145,13 +149,17 @@ func createDefaultConfig() component.Config {
 	}
 }
 
-// Unmarshal lifts the default limit of open traces when a limit in bytes is set: then that is meant to be the limit.
+// Unmarshal lifts the default limit of open traces when a limit in bytes is set: then that is meant to be the limit. The
+// default of rescue_buffer follows a small one.
 func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	if err := conf.Unmarshal(c); err != nil {
 		return err
 	}
 	if conf.IsSet("max_buffer") && !conf.IsSet("num_traces") {
 		c.NumTraces = 0
+	}
+	if !conf.IsSet("rescue_buffer") {
+		c.RescueBuffer = min(c.RescueBuffer, c.MaxBuffer/8)
 	}
 	return nil
 }

@@ -157,7 +157,7 @@ func (p *sampler) shardSettings(i int, program *policy.Program) engine.Settings 
 		MaxTraceBytes: p.cfg.MaximumTraceSizeBytes,
 		SpanIngest:    p.cfg.SamplingStrategy == policy.SpanIngest,
 		Early:         p.cfg.EarlyDecision,
-		Rescue:        p.cfg.RescueBuffer > 0,
+		Rescue:        p.cfg.RescueLateSpans,
 		Notes:         p.durable,
 		History:       int64(p.cfg.RescueBuffer) / int64(n),
 	}

@@ -23,6 +23,7 @@ import (
 // errorsOnly keeps traces with an error.
 const errorsOnly = `
 decision_wait: 5s
+rescue_late_spans: true
 policies: [{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}]
 `
 

@@ -11,13 +11,11 @@ import (
 	ours "github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor"
 )
 
-// subject is our processor without what contrib has not: it does not rescue dropped traces when a late span asks for it.
-// set may change its default configuration further.
+// subject is our processor. set may change its default configuration.
 func subject(set ...func(*ours.Config)) processor.Factory {
 	f := ours.NewFactory()
 	defaults := func() component.Config {
 		cfg := f.CreateDefaultConfig().(*ours.Config)
-		cfg.RescueBuffer = 0
 		for _, s := range set {
 			s(cfg)
 		}
@@ -55,7 +53,7 @@ func TestOursWithStorageAgainstContrib(t *testing.T) {
 func TestOursInSmallPiecesAgainstContrib(t *testing.T) {
 	reference := contrib.NewFactory()
 	small := subject(func(cfg *ours.Config) {
-		cfg.MaxBuffer = 16 << 20
+		cfg.MaxBuffer, cfg.RescueBuffer = 16<<20, 1<<20
 		cfg.Delivery.BatchSpans = 1
 	})
 	for i := range max(*cases/20, 1) {
