@@ -1,6 +1,7 @@
 package tracelog
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,7 +33,7 @@ type Settings struct {
 // Log is the span log of one shard. It is guarded by its owner's lock.
 type Log struct {
 	set      Settings
-	segments []*segment // oldest first, numbered without gaps; the last one is open
+	segments []*segment // oldest first, numbered without gaps but for files of a former life; the last one is open
 	enc      encoder
 	owners   map[sum]owner // resources and scopes of the open segment
 	bytes    int64         // of all segments
@@ -98,8 +99,12 @@ var ErrTooLarge = errors.New("span is larger than 4 MiB")
 // appendHuge gives a span that is larger than a segment a segment of its own.
 func (l *Log) appendHuge(base uint64, sc *Scope, prev Pos, span ptrace.Span) (Appended, error) {
 	l.dropOpen()
-	size := (&ptrace.ProtoMarshaler{}).SpanSize(span) + sc.Size + sc.resource.Size
-	if err := l.roll(base, 2*size+l.set.SegmentSize); err != nil {
+	size := (&ptrace.ProtoMarshaler{}).SpanSize(span)
+	room := l.set.SegmentSize
+	for _, message := range []int{size, sc.Size, sc.resource.Size} {
+		room += min(2*message, maxRecord) // a record takes less than twice what its message does
+	}
+	if err := l.roll(base, room); err != nil {
 		return Appended{}, err
 	}
 	if a, ok := l.tryAppend(sc, prev, span); ok {
@@ -180,7 +185,7 @@ func (l *Log) seal(start int, kind recordKind) bool {
 	}
 	var check byte
 	if l.set.Checksums {
-		check = checksum(e.buf[start+recordHeader : e.w])
+		check = checksum(kind, e.buf[start+recordHeader:e.w])
 	}
 	putRecordHeader(e.buf, start, length, kind, check)
 	l.segments[len(l.segments)-1].end = e.w
@@ -287,9 +292,6 @@ func (l *Log) Reclaim(needed Pos, want int64) (freed int64) {
 }
 
 func (l *Log) free(s *segment) {
-	if s.mem == nil {
-		return // a gap in an adopted log
-	}
 	l.bytes -= int64(len(s.mem))
 	l.set.Store.Free(l.set.Shard, uint64(s.seq), s.mem)
 }
@@ -370,8 +372,16 @@ func (v View) Unpin(pos Pos) {
 type View struct{ segments []*segment }
 
 func (v View) segment(seq uint32) *segment {
-	if len(v.segments) == 0 || seq < v.segments[0].seq || seq > v.segments[len(v.segments)-1].seq {
+	last := len(v.segments) - 1
+	if last < 0 || seq < v.segments[0].seq || seq > v.segments[last].seq {
 		return nil
 	}
-	return v.segments[seq-v.segments[0].seq]
+	if s := v.segments[min(int(seq-v.segments[0].seq), last)]; s.seq == seq {
+		return s
+	}
+	i, found := slices.BinarySearchFunc(v.segments, seq, func(s *segment, seq uint32) int { return cmp.Compare(s.seq, seq) })
+	if !found {
+		return nil
+	}
+	return v.segments[i]
 }

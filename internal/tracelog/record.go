@@ -39,12 +39,13 @@ var magic = [6]byte{'T', 'G', 'S', 'E', 'G', 1}
 // ErrCorrupt is returned for bytes that are no record of this format.
 var ErrCorrupt = errors.New("corrupt record")
 
+// putSegmentHeader writes the magic last: a process killed in the middle leaves a segment that was not begun.
 func putSegmentHeader(mem []byte, shard int, seq uint32, base uint64) {
-	copy(mem, magic[:])
 	binary.LittleEndian.PutUint16(mem[6:], uint16(shard))
 	binary.LittleEndian.PutUint32(mem[8:], seq)
 	binary.LittleEndian.PutUint32(mem[12:], uint32(len(mem)))
 	binary.LittleEndian.PutUint64(mem[16:], base)
+	copy(mem, magic[:])
 }
 
 func segmentBase(mem []byte) uint64 { return binary.LittleEndian.Uint64(mem[16:]) }
@@ -69,10 +70,11 @@ func header(mem []byte, off int) (kind recordKind, body []byte, ok bool) {
 
 func checkOf(mem []byte, off int) byte { return mem[off+3] }
 
-// checksum folds a record into 8 bits. It finds 255 of 256 torn or overwritten records; the decoder, which trusts no
-// length and no offset, is what keeps the rest from doing harm. Only logs that outlive the process pay for it.
-func checksum(b []byte) byte {
-	h := uint64(len(b))
+// checksum folds a record, its kind and its length into 8 bits. It finds 255 of 256 torn or overwritten records; the
+// decoder, which trusts no length and no offset, is what keeps the rest from doing harm. Only logs that outlive the
+// process pay for it.
+func checksum(kind recordKind, b []byte) byte {
+	h := uint64(len(b)) | uint64(kind)<<22
 	for len(b) >= 8 {
 		h = (h ^ binary.LittleEndian.Uint64(b)) * 0x9e3779b97f4a7c15
 		h ^= h >> 29

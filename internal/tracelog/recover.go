@@ -3,6 +3,7 @@ package tracelog
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // Note is a record that says what became of a trace, so that a log that is read back is not decided twice. What and
@@ -47,16 +48,24 @@ type Former struct {
 	Mem []byte
 }
 
-// Adopt makes segments of a former life, oldest first, the closed segments of an empty log.
-func (l *Log) Adopt(former []Former) {
+// Adopt makes segments of a former life, oldest first, the closed segments of an empty log, and returns them. What has
+// not the header of a segment of this log goes back to the store at once; damaged counts those of them that are more than
+// a segment which the former life did not come to begin.
+func (l *Log) Adopt(former []Former) (adopted []Former, damaged int) {
 	for _, f := range former {
-		for next := l.next; len(l.segments) > 0 && next < uint32(f.Seq); next++ {
-			l.segments = append(l.segments, &segment{seq: next}) // a file that is missing
+		if !validSegment(f.Mem, l.set.Shard, f.Seq) {
+			if !notBegun(f.Mem) {
+				damaged++
+			}
+			l.set.Store.Free(l.set.Shard, f.Seq, f.Mem)
+			continue
 		}
+		adopted = append(adopted, f)
 		l.segments = append(l.segments, &segment{seq: uint32(f.Seq), mem: f.Mem, end: len(f.Mem)})
 		l.bytes += int64(len(f.Mem))
 		l.next = uint32(f.Seq) + 1
 	}
+	return adopted, damaged
 }
 
 // Record is what Scan finds.
@@ -80,7 +89,7 @@ func Scan(f Former, shard int, visit func(Record)) (torn int) {
 		if !ok {
 			return tearAt(mem, off)
 		}
-		if checkOf(mem, off) != checksum(body) {
+		if checkOf(mem, off) != checksum(kind, body) {
 			return off
 		}
 		if kind == spanRecord || kind == noteRecord {
@@ -94,9 +103,19 @@ func Scan(f Former, shard int, visit func(Record)) (torn int) {
 	}
 }
 
+// maxSeq is far beyond what any log reaches (2^31 segments of 64 KiB are 128 TiB): a number above it is damage, and
+// the numbers that follow it would overflow.
+const maxSeq = 1<<31 - 1
+
 func validSegment(mem []byte, shard int, seq uint64) bool {
-	return len(mem) >= segmentHeader && [6]byte(mem) == magic &&
+	return len(mem) >= segmentHeader && [6]byte(mem) == magic && seq <= maxSeq &&
 		int(binary.LittleEndian.Uint16(mem[6:])) == shard && uint64(binary.LittleEndian.Uint32(mem[8:])) == seq
+}
+
+// notBegun tells a segment that its former owner was killed over, before it had a header.
+func notBegun(mem []byte) bool {
+	return len(mem) >= segmentHeader && [6]byte(mem) == [6]byte{} &&
+		!slices.ContainsFunc(mem[segmentHeader:], func(b byte) bool { return b != 0 })
 }
 
 // tearAt tells the end of a segment (zeros) from a record header that cannot be.

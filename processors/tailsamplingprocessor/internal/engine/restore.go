@@ -45,7 +45,7 @@ func (s *Shard) Done(now Now, decisions []Decision) {
 type Restored struct {
 	Traces, Spans int // undecided
 	Kept          int // decided to be kept, and not delivered
-	Torn          int // segments that end in bytes that are no records
+	Torn          int // segments that are none, or end in bytes that are no records
 }
 
 // Restore takes the segments of a former life, oldest first, into an empty shard. Their undecided traces are open again
@@ -55,8 +55,9 @@ func (s *Shard) Restore(now Now, shard int, former []tracelog.Former) (r Restore
 		Shard: s, now: now, heads: map[tracelog.Pos]int32{}, kept: map[[16]byte]struct{}{},
 		dropped: map[[16]byte]struct{}{}, late: map[tracelog.Pos]*chain{}, rescued: map[[16]byte]tracelog.Pos{},
 	}
-	s.log.Adopt(former)
-	for _, f := range former {
+	adopted, damaged := s.log.Adopt(former)
+	r.Torn = damaged
+	for _, f := range adopted {
 		if torn := tracelog.Scan(f, shard, x.record); torn != 0 {
 			r.Torn++
 		}
