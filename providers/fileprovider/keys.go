@@ -154,9 +154,20 @@ func decode(raw map[string]any, cfg component.Config) (err error) {
 	return confmap.NewFromStringMap(raw).Unmarshal(cfg)
 }
 
-// checkIgnored reports keys that the core ignores without a word: confighttp's settings skip what they do not know,
-// because they are usually embedded beside other settings (confighttp.ServerConfig.Unmarshal, v0.161.0).
+// checkIgnored reports keys whose fault the decoder does not see, or not as that of a key. confighttp's settings skip what
+// they do not know, because they are usually embedded beside other settings (confighttp.ServerConfig.Unmarshal, v0.161.0).
+// And a struct that takes sections of any name, as a policy of tail_sampling does for extensions, takes a misspelt
+// setting for one, and then complains about a type.
 func (c *checker) checkIgnored(path string, node *yaml.Node, t reflect.Type) {
+	if t == nil {
+		return
+	}
+	if node.Kind == yaml.SequenceNode {
+		for i, item := range node.Content {
+			c.checkIgnored(fmt.Sprintf("%s[%d]", path, i), item, elem(t, reflect.Slice))
+		}
+		return
+	}
 	fields := confkeys.Fields(t)
 	for k, v := range pairs(node) {
 		here := path + separator + k.Value
@@ -166,7 +177,7 @@ func (c *checker) checkIgnored(path string, node *yaml.Node, t reflect.Type) {
 			c.checkIgnored(here, v, field)
 		case elem(t, reflect.Map) != nil:
 			c.checkIgnored(here, v, elem(t, reflect.Map))
-		case embedsHTTPSettings(t):
+		case embedsHTTPSettings(t), takesSections(t) && !isSection(v):
 			c.unknownKey(k, here, names(fields))
 		}
 	}

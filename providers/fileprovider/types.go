@@ -70,6 +70,30 @@ func embedsHTTPSettings(t reflect.Type) bool {
 	return false
 }
 
+// takesSections says whether t, a struct, takes any further key as long as its value is a mapping.
+func takesSections(t reflect.Type) bool {
+	t, _ = confkeys.Unwrap(t)
+	if t.Kind() != reflect.Struct {
+		return false
+	}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		_, options, _ := strings.Cut(f.Tag.Get("mapstructure"), ",")
+		if strings.Contains(options, "squash") && takesSections(f.Type) {
+			return true
+		}
+		if e := elem(f.Type, reflect.Map); strings.Contains(options, "remain") && e != nil && e.Kind() == reflect.Map {
+			return true
+		}
+	}
+	return false
+}
+
+// isSection says whether a node may stand where a mapping is wanted: one, nothing, or another's.
+func isSection(n *yaml.Node) bool {
+	return n.Kind == yaml.MappingNode || n.Kind == yaml.AliasNode || n.Tag == "!!null"
+}
+
 func factoryMap[F component.Factory](m map[component.Type]F) map[component.Type]component.Factory {
 	out := make(map[component.Type]component.Factory, len(m))
 	for t, f := range m {
