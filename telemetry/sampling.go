@@ -30,6 +30,9 @@ var (
 		Key: "outcome", Brief: "What became of spans that came after their trace's decision.",
 		Values: []string{"kept", "dropped", "rescued"},
 	}
+	AttrSamplingReloadOutcome = Attribute{
+		Key: "outcome", Brief: "Whether the new policies are used.", Values: []string{"success", "failure"},
+	}
 	AttrSamplingPart = Attribute{
 		Key: "part", Brief: "What holds the bytes.", Values: []string{"log", "index", "decisions"},
 	}
@@ -90,6 +93,10 @@ var (
 		"Age of the oldest open trace.")
 )
 
+// SamplingPolicyReloads counts what became of changes of the policies while the sampler runs.
+var SamplingPolicyReloads = sampling("policy_reloads", Counter, "{reload}",
+	"Changes of the policies file, by whether the new policies are used.", AttrSamplingReloadOutcome)
+
 // The metrics that contrib's processor has too, under its names.
 var (
 	SamplingGlobalCountTracesSampled = sampling("global_count_traces_sampled", Counter, "{traces}",
@@ -135,7 +142,7 @@ func Sampling() []Metric {
 		SamplingSpansFailed, SamplingSpansHeld,
 		SamplingLateSpans, SamplingSpansRefused, SamplingDeliveryRetries, SamplingTracesRecovered, SamplingDamagedSegments,
 		SamplingDecisions, SamplingDecisionsRemembered, SamplingBufferSize, SamplingBufferLimit, SamplingTracesLimit,
-		SamplingOldestTraceAge,
+		SamplingOldestTraceAge, SamplingPolicyReloads,
 		SamplingGlobalCountTracesSampled, SamplingCountTracesSampled, SamplingCountSpansSampled, SamplingCountBytesSampled,
 		SamplingNewTraces, SamplingTracesOpen, SamplingEarlyReleases, SamplingDroppedTooEarly, SamplingDroppedTooLarge,
 		SamplingUnparseableTraceState, SamplingDecisionLatency, SamplingLateSpanAge, SamplingTraceRemovalAge,

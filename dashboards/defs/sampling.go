@@ -16,6 +16,7 @@ var (
 	keyDropReason = telemetry.AttrSamplingDropReason.Key
 	keyRefusal    = telemetry.AttrSamplingRefuseReason.Key
 	keyLate       = telemetry.AttrSamplingLateOutcome.Key
+	keyReload     = telemetry.AttrSamplingReloadOutcome.Key
 	keyPart       = telemetry.AttrSamplingPart.Key
 )
 
@@ -111,10 +112,12 @@ func (t samplingSheet) decisions() []model.Panel {
 			model.UnitCountPerSec, by(telemetry.DecisionSampled)),
 		stacked(23, 8, text{"Not kept, by policy", "Traces that each policy was asked about and did not keep. With sample_on_first_match only the last one's word is final."},
 			model.UnitCountPerSec, by(telemetry.DecisionNotSampled)),
-		graph(26, 12, text{"Kept share over time", "Share of traces kept. Compare with the target; while incidents last it rises, and should come back."},
+		graph(26, 8, text{"Kept share over time", "Share of traces kept. Compare with the target; while incidents last it rises, and should come back."},
 			model.UnitPercent, t.line("kept", t.keptShare())),
-		stacked(27, 12, text{"Decided because", "What made it time to decide. wait is the rule; memory or num_traces: a limit was reached and traces were judged on what was there, raise it; rescue: a dropped trace was brought back."},
+		stacked(27, 8, text{"Decided because", "What made it time to decide. wait is the rule; memory or num_traces: a limit was reached and traces were judged on what was there, raise it; rescue: a dropped trace was brought back."},
 			model.UnitCountPerSec, t.counted(telemetry.SamplingDecisions, keyWhy)),
+		stacked(30, 8, text{"Policies changed", "Changes of the file of policies. failure: the new ones are wrong and the old ones stay in force; the collector's log says what is wrong."},
+			model.UnitCountPerSec, t.counted(telemetry.SamplingPolicyReloads, keyReload)),
 	}
 }
 
@@ -154,7 +157,7 @@ func (t samplingSheet) buffer() []model.Panel {
 			model.UnitShort, perInstance(telemetry.SamplingTracesOpen)),
 		graph(38, 8, text{"Decisions remembered", "Kept (true) and dropped (false) traces whose late spans still find their decision. When it no longer grows, the cache sizes bound it and the oldest are forgotten."},
 			model.UnitShort, t.line(t.scope.Legend(keySampled), t.scope.Value(telemetry.SamplingDecisionsRemembered).SumBy(keySampled).OrZeroWith(t.alive))),
-		stacked(39, 8, text{"Brought back", "Spans found in storage after a restart, and spans that were dropped and kept after all, because of a late error or by hand. Both are decided like new ones."},
+		stacked(39, 8, text{"Brought back", "Spans found in storage after a restart, and spans that were dropped and kept after all, because of late spans (rescue_late_spans) or by hand on the debug page."},
 			model.UnitCountPerSec, t.line("recovered", t.scope.Rate(telemetry.SamplingSpansRecovered).Sum().OrZeroWith(t.alive)),
 			t.line("rescued", t.scope.Rate(telemetry.SamplingSpansRescued).Sum().OrZeroWith(t.alive))),
 	}
@@ -164,7 +167,7 @@ func (t samplingSheet) late() []model.Panel {
 	age := t.scope.Histogram(telemetry.SamplingLateSpanAge)
 	late := func(q float64) query.Expr { return age.Quantile(q).Numbers().OrZeroWith(t.alive) }
 	return []model.Panel{
-		stacked(33, 12, text{"Late spans", "Spans after the decision on their trace, and what became of them. Many of them: raise decision_wait, or look for a sender that batches too long. rescued: a dropped trace turned out to have an error."},
+		stacked(33, 12, text{"Late spans", "Spans after the decision on their trace, and what became of them. Many of them: raise decision_wait, or look for a sender that batches too long. rescued: they say that a dropped trace must be kept, see rescue_late_spans."},
 			model.UnitCountPerSec, t.counted(telemetry.SamplingLateSpans, keyLate)),
 		graph(34, 12, text{"Age of late spans", "How long after the decision late spans came; 0 while there are none. decision_wait plus the p90 would catch nine of ten."},
 			model.UnitSeconds, t.line("p50", late(0.5)), t.exemplars("p90", late(0.9))),
