@@ -276,7 +276,28 @@ func (p *sampler) relieve() bool {
 			}
 		}
 	}
-	return false
+	return p.relieveIndex()
+}
+
+// relieveIndex decides some of the oldest traces of the lane that has most, where logs are short and it is the number of
+// traces that fills the memory: new ones take the places of those.
+func (p *sampler) relieveIndex() bool {
+	var fullest *lane
+	most := int64(decideAtOnce)
+	for _, l := range p.lanes {
+		l.mu.Lock()
+		if n := l.shard.Stats().TracesOpen; n > most && !l.ended {
+			fullest, most = l, n
+		}
+		l.mu.Unlock()
+	}
+	if fullest == nil || fullest.lock() != nil {
+		return false
+	}
+	decided := fullest.shard.DecideOldest(p.now(), decideAtOnce, engine.ReasonMemory)
+	fullest.queueKept()
+	fullest.mu.Unlock()
+	return decided > 0
 }
 
 func (l *lane) relieve(now engine.Now) (useful bool) {

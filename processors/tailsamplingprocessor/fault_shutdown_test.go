@@ -141,6 +141,7 @@ func TestShutdownUnderLoad(t *testing.T) {
 decision_wait: 100ms
 max_buffer: 16MiB
 rescue_buffer: 1MiB
+rescue_late_spans: true
 delivery: {batch_spans: 100, retry: {initial_interval: 1ms, max_interval: 5ms}}
 policies: [{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}]
 `, n)

@@ -215,6 +215,9 @@ func (s *Shard) drop(now Now, e *entry, v policy.Verdict) {
 func (s *Shard) EndFragment(now Now) {
 	for i := range s.touched {
 		t := &s.touched[i]
+		if !s.entries.has(t.entry) {
+			continue
+		}
 		e := s.entries.at(t.entry)
 		if e.state == gone || e.hash != t.hash { // decided meanwhile
 			continue

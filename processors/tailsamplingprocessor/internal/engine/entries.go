@@ -51,52 +51,82 @@ const (
 // undecided tells traces from spans that follow a decision.
 func (st state) undecided() bool { return st == open || st == promised }
 
-// entries is a slab of open traces that grows in chunks and never moves them.
+// entries is a slab of open traces. It grows in chunks and never moves an entry. The lowest chunk with room is filled
+// first, so that after a burst the upper chunks run empty, at the latest when their traces are decided, and go.
 type entries struct {
-	chunks [][]entry
-	bits   [][]uint64 // words per entry, beside each chunk
+	chunks []*chunk
 	words  int
-	free   []int32
-	used   int32
+	roomy  int // no chunk below has room
+}
+
+type chunk struct {
+	entries []entry
+	bits    []uint64 // words per entry
+	free    int32    // first of the free entries, linked by newer; none: full
+	live    int
 }
 
 const chunkSize = 1024
 
-func (s *entries) at(n int32) *entry { return &s.chunks[n/chunkSize][n%chunkSize] }
+func (s *entries) at(n int32) *entry { return &s.chunks[n/chunkSize].entries[n%chunkSize] }
+
+// has reports whether n is an entry, be it free: what was one may have gone with its chunk.
+func (s *entries) has(n int32) bool { return int(n/chunkSize) < len(s.chunks) }
 
 func (s *entries) bitsOf(n int32) []uint64 {
 	i := int(n%chunkSize) * s.words
-	return s.bits[n/chunkSize][i : i+s.words : i+s.words]
+	return s.chunks[n/chunkSize].bits[i : i+s.words : i+s.words]
 }
 
 // take returns a free entry with zero bits; the entry itself is the caller's to fill.
 func (s *entries) take() int32 {
-	if k := len(s.free); k > 0 {
-		n := s.free[k-1]
-		s.free = s.free[:k-1]
-		clear(s.bitsOf(n))
-		return n
+	for s.roomy < len(s.chunks) && s.chunks[s.roomy].free == none {
+		s.roomy++
 	}
-	if int(s.used) == len(s.chunks)*chunkSize {
-		s.chunks = append(s.chunks, make([]entry, chunkSize))
-		s.bits = append(s.bits, make([]uint64, chunkSize*s.words))
+	if s.roomy == len(s.chunks) {
+		s.chunks = append(s.chunks, s.newChunk(s.roomy))
 	}
-	s.used++
-	return s.used - 1
+	c := s.chunks[s.roomy]
+	n := c.free
+	c.free = s.at(n).newer
+	c.live++
+	clear(s.bitsOf(n))
+	return n
 }
 
-func (s *entries) release(n int32) { s.free = append(s.free, n) }
+func (s *entries) newChunk(number int) *chunk {
+	c := &chunk{entries: make([]entry, chunkSize), bits: make([]uint64, chunkSize*s.words), free: none}
+	for i := chunkSize - 1; i >= 0; i-- {
+		c.entries[i].newer, c.entries[i].state = c.free, gone
+		c.free = int32(number*chunkSize + i)
+	}
+	return c
+}
+
+// release gives an entry back. One empty chunk stays, so that a number of traces around a chunk's end does not make
+// chunks come and go.
+func (s *entries) release(n int32) {
+	number := int(n / chunkSize)
+	c := s.chunks[number]
+	s.at(n).newer = c.free
+	c.free = n
+	c.live--
+	s.roomy = min(s.roomy, number)
+	for k := len(s.chunks); k > 1 && s.chunks[k-1].live == 0 && s.chunks[k-2].live == 0; k-- {
+		s.chunks = s.chunks[:k-1]
+	}
+}
 
 // setWords changes the number of words per entry and clears them all.
 func (s *entries) setWords(words int) {
 	s.words = words
-	for i := range s.bits {
-		s.bits[i] = make([]uint64, chunkSize*words)
+	for _, c := range s.chunks {
+		c.bits = make([]uint64, chunkSize*words)
 	}
 }
 
 const entrySize = 192 // bytes, see TestEntrySize
 
 func (s *entries) bytes() int64 {
-	return int64(len(s.chunks))*chunkSize*int64(entrySize+8*s.words) + int64(cap(s.free))*4
+	return int64(len(s.chunks)) * chunkSize * int64(entrySize+8*s.words)
 }

@@ -46,9 +46,35 @@ func TestEntriesKeepTheirPlace(t *testing.T) {
 		t.Errorf("handed out %v, want the ones released", again)
 	}
 	s.setWords(3)
-	for n := range s.used {
+	for _, n := range taken {
 		if b := s.bitsOf(n); len(b) != 3 || b[0]|b[1]|b[2] != 0 {
 			t.Fatalf("entry %d has bits %x after a change of words", n, b)
+		}
+	}
+}
+
+// After a burst the memory goes back as its traces go, although a few traces stay, and those do not move.
+func TestEntriesShrink(t *testing.T) {
+	s := entries{words: 1}
+	var taken []int32
+	for range 10 * chunkSize {
+		taken = append(taken, s.take())
+	}
+	s.at(5).hash = 55
+	for _, n := range taken {
+		if n != 5 {
+			s.release(n)
+		}
+	}
+	if want := int64(2*chunkSize) * (entrySize + 8); s.bytes() != want {
+		t.Errorf("one trace of 10 chunks takes %d bytes, want those of its chunk and a spare one, %d", s.bytes(), want)
+	}
+	if s.at(5).hash != 55 || s.has(9*chunkSize) {
+		t.Error("the trace that stays has moved, or what is gone is still there")
+	}
+	for range 3 * chunkSize {
+		if n := s.take(); n == 5 {
+			t.Fatal("an entry in use was handed out")
 		}
 	}
 }

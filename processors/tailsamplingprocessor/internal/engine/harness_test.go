@@ -240,11 +240,13 @@ func checkSums(s *Shard, list map[int32]bool, wrong func(string, ...any)) {
 		}
 	}
 	free := map[int32]bool{}
-	for _, n := range s.entries.free {
-		if free[n] || list[n] {
-			wrong("entry %d is free twice, or free and open", n)
+	for _, c := range s.entries.chunks {
+		for n := c.free; n != none; n = s.entries.at(n).newer {
+			if free[n] || list[n] {
+				wrong("entry %d is free twice, or free and open", n)
+			}
+			free[n] = true
 		}
-		free[n] = true
 	}
 	st := s.Stats()
 	out := st.SpansKept
@@ -259,7 +261,7 @@ func checkSums(s *Shard, list map[int32]bool, wrong func(string, ...any)) {
 		{"traces open", st.TracesOpen, int64(len(list))},
 		{"entries in the index", int64(s.index.len), int64(len(list))},
 		{"promises", int64(len(s.promises)), int64(promises)},
-		{"entries in use", int64(s.entries.used) - int64(len(free)), int64(len(list))},
+		{"entries in use", int64(len(s.entries.chunks))*chunkSize - int64(len(free)), int64(len(list))},
 		{"spans in and recovered", int64(st.SpansIn + st.SpansRecovered), int64(out) + held},
 	} {
 		if sum.got != sum.want {

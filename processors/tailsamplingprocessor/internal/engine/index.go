@@ -1,7 +1,7 @@
 package engine
 
-// index finds the entry of a trace id. It is open addressing over hashes and entry numbers, in 32 tables that grow one at
-// a time: doubling a table of 8,192 takes 60 µs, doubling one of 250,000 would hold the shard's lock for 2 ms.
+// index finds the entry of a trace id. It is open addressing over hashes and entry numbers, in 32 tables that grow and
+// shrink one at a time: doubling a table of 8,192 takes 60 µs, doubling one of 250,000 would hold the shard's lock for 2 ms.
 type index struct {
 	tables [1 << stripeBits]stripe
 	len    int
@@ -40,7 +40,7 @@ func home(h, mask uint64) uint64 { return h & mask }
 func (x *index) insert(h uint64, n int32) {
 	t := x.stripe(h)
 	if (t.used+1)*4 > len(t.slots)*3 {
-		t.grow()
+		t.resize(max(minStripe, 2*len(t.slots)))
 	}
 	t.put(h&0xffffffff<<32 | uint64(uint32(n+1)))
 	t.used++
@@ -56,9 +56,11 @@ func (t *stripe) put(slot uint64) {
 	t.slots[i] = slot
 }
 
-func (t *stripe) grow() {
+const minStripe = 64
+
+func (t *stripe) resize(slots int) {
 	old := t.slots
-	t.slots = make([]uint64, max(64, 2*len(old)))
+	t.slots = make([]uint64, slots)
 	for _, slot := range old {
 		if slot != 0 {
 			t.put(slot)
@@ -94,6 +96,9 @@ func (x *index) delete(h uint64, n int32) {
 	t.slots[i] = 0
 	t.used--
 	x.len--
+	if t.used*8 < len(t.slots) && len(t.slots) > minStripe {
+		t.resize(len(t.slots) / 2)
+	}
 }
 
 func (x *index) bytes() (n int64) {

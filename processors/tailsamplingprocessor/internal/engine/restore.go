@@ -158,8 +158,7 @@ func (x *restorer) noted(note *tracelog.Note, pos tracelog.Pos) {
 func (x *restorer) notedKept(id [16]byte, pos tracelog.Pos) {
 	x.kept[id] = struct{}{}
 	x.memory.Keep(x.now.Wall, id, decisionmemory.Kept{})
-	if n := x.close(id); n != none {
-		e := x.entries.at(n)
+	if e, was := x.close(id); was {
 		x.late[e.head] = &chain{e.id, e.head, e.first, e.facts.Spans, ReasonRecovered}
 		return
 	}
@@ -180,15 +179,17 @@ func (x *restorer) undelivered() []*chain {
 	return all
 }
 
-// close forgets an open trace that was decided in the former life. Its entry can be read until the next create.
-func (x *restorer) close(id [16]byte) int32 {
+// close forgets an open trace that was decided in the former life, and returns what it was.
+func (x *restorer) close(id [16]byte) (e entry, was bool) {
 	n := x.find(Hash(id), id)
-	if n != none {
-		delete(x.heads, x.entries.at(n).head)
-		x.stats.NewTraces--
-		x.remove(n)
+	if n == none {
+		return e, false
 	}
-	return n
+	e = *x.entries.at(n)
+	delete(x.heads, e.head)
+	x.stats.NewTraces--
+	x.remove(n)
+	return e, true
 }
 
 // redeliver hands on a trace that was kept in the former life.
