@@ -295,7 +295,8 @@ func TestHashUsesTheWholeID(t *testing.T) {
 			}
 		}
 	}
-	if New(Settings{}).hash == New(Settings{}).hash {
+	a, b := New(Settings{}), New(Settings{})
+	if a.hash == b.hash {
 		t.Error("two memories share a seed")
 	}
 }

@@ -37,7 +37,7 @@ type EMAConfig struct {
 
 // Validate reports everything that is wrong. 0 stands for the default everywhere.
 func (c *EMAConfig) Validate() error {
-	return errors.Join(requireFields(c.Fields), atLeast("goal_sample_rate", c.GoalSampleRate, 1), c.tuning().validate())
+	return errors.Join(requireFields(c.Fields), atLeastOne("goal_sample_rate", c.GoalSampleRate), c.tuning().validate())
 }
 
 func (c *EMAConfig) tuning() tuning {
@@ -168,7 +168,7 @@ func (t tuning) validate() error {
 		errs = append(errs, fmt.Errorf("weight: must be between 0 and 1, got %v", t.weight))
 	}
 	if t.burstMultiple >= 0 {
-		errs = append(errs, atLeast("burst_multiple", t.burstMultiple, 1))
+		errs = append(errs, atLeastOne("burst_multiple", t.burstMultiple))
 	} else if math.IsNaN(t.burstMultiple) {
 		errs = append(errs, errors.New("burst_multiple: must be a number"))
 	}

@@ -107,10 +107,10 @@ func validateMaxKeys(n, most int) error {
 	return nil
 }
 
-// atLeast refuses NaN and infinity too. 0 stands for the default.
-func atLeast(key string, v, least float64) error {
-	if v == 0 || v >= least && !math.IsInf(v, 1) {
+// atLeastOne refuses NaN and infinity too. 0 stands for the default.
+func atLeastOne(key string, v float64) error {
+	if v == 0 || v >= 1 && !math.IsInf(v, 1) {
 		return nil
 	}
-	return fmt.Errorf("%s: must be at least %v, or 0 for the default, got %v", key, least, v)
+	return fmt.Errorf("%s: must be at least 1, or 0 for the default, got %v", key, v)
 }

@@ -27,6 +27,8 @@ type RareConfig struct {
 	Period time.Duration `mapstructure:"period"`
 	// RestSampleRate keeps 1 in so many of what is frequent. Default 100.
 	RestSampleRate float64 `mapstructure:"rest_sample_rate"`
+	// PassOn keeps nothing of what is frequent, for whoever is asked next. Default false.
+	PassOn bool `mapstructure:"pass_on"`
 	// MaxKeys that are known apart; further kinds count as one. This bounds what unique values can do: one kind's place is
 	// free after 2.3 periods, so at most MaxKeys unique traces per 2.3 periods are kept. Default 10000 (7 traces per
 	// second), at most 1000000.
@@ -39,8 +41,11 @@ func (c *RareConfig) Validate() error {
 	if c.Period < 0 || c.Period > 0 && c.Period < time.Second {
 		errs = append(errs, fmt.Errorf("period: must be at least 1s, or 0 for the default, got %s", c.Period))
 	}
-	errs = append(errs, validateFields(c.Fields), atLeast("keep", c.Keep, 1),
-		atLeast("rest_sample_rate", c.RestSampleRate, 1), validateMaxKeys(c.MaxKeys, maxRareKeys))
+	if c.PassOn && c.RestSampleRate != 0 {
+		errs = append(errs, errors.New("rest_sample_rate: has no meaning with pass_on, which keeps nothing of the rest; remove one"))
+	}
+	errs = append(errs, validateFields(c.Fields), atLeastOne("keep", c.Keep),
+		atLeastOne("rest_sample_rate", c.RestSampleRate), validateMaxKeys(c.MaxKeys, maxRareKeys))
 	return errors.Join(errs...)
 }
 
@@ -87,10 +92,14 @@ type kind struct {
 
 // NewRare returns the sampler of a valid configuration.
 func NewRare(c RareConfig) *Rare {
+	rest := probability.FromProbability(1 / cmp.Or(c.RestSampleRate, 100))
+	if c.PassOn {
+		rest = probability.Never
+	}
 	return &Rare{
 		rare:    cmp.Or(c.Keep, 5) - countOfKeep,
 		period:  cmp.Or(c.Period, 10*time.Minute).Seconds(),
-		rest:    probability.FromProbability(1 / cmp.Or(c.RestSampleRate, 100)),
+		rest:    rest,
 		maxKeys: cmp.Or(c.MaxKeys, defaultRareKeys),
 		seed:    maphash.MakeSeed(),
 		index:   make(map[uint64]int32),

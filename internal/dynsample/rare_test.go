@@ -72,6 +72,16 @@ func TestRareForgetsWhomItReplaces(t *testing.T) {
 	assert.NotEqual(t, keepAll, r.Threshold(later, "first", 1, 1))
 }
 
+func TestRarePassesOn(t *testing.T) {
+	r := NewRare(RareConfig{Keep: 1, PassOn: true})
+	assert.Equal(t, keepAll, r.Threshold(epoch, "kind", 1, 1))
+	assert.Equal(t, probability.Never, r.Threshold(epoch, "kind", 1, 1))
+	assert.Zero(t, r.Top(1)[0].Probability)
+
+	both := RareConfig{PassOn: true, RestSampleRate: 10}
+	assert.ErrorContains(t, both.Validate(), "rest_sample_rate: has no meaning with pass_on")
+}
+
 // A trace that came in at 1 in 100 stands for 100: its kind is frequent from then on.
 func TestRareCountsWhatThereWasBefore(t *testing.T) {
 	r := NewRare(RareConfig{})

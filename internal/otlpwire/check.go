@@ -76,7 +76,7 @@ func (c *checker) message(a action, pos, end int) bool {
 		case fixed32:
 			pos = within(b, pos+4)
 		default:
-			start, next := 0, 0
+			var start, next int
 			if uint(pos) < uint(len(b)) && b[pos] < 0x80 {
 				start = pos + 1
 				next = within(b, start+int(b[pos]))
@@ -164,7 +164,7 @@ func (c *checker) item(act action, at, start, end int) bool {
 // What it does not recognise may be well-formed all the same. It saves two calls of message, half of BenchmarkRead's check.
 func plain(kv []byte) bool {
 	n, first := split(kv)
-	v := kv
+	var v []byte
 	switch first {
 	case KeyValueKey:
 		v = kv[4+n:]

@@ -113,7 +113,7 @@ func (s speaker) field(b []byte, f otlpwire.Field, kind string, depth int) []byt
 }
 
 func (s speaker) content(kind string, depth int) []byte {
-	size := 0
+	var size int
 	switch kind {
 	case "text", "number":
 		return []byte(word(s.Rand))

@@ -143,7 +143,7 @@ func next(b []byte, pos int) (f Field, num uint64, content, end int) {
 
 // nextOther is next for fields that are not short strings of bytes; pos is after the tag.
 func nextOther(b []byte, pos int, f Field) (_ Field, num uint64, content, end int) {
-	content, end = pos, -1
+	content = pos
 	switch f & 7 {
 	case wireBytes:
 		content, end = payload(b, pos)

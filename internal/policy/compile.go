@@ -259,7 +259,7 @@ func (c *compiler) statusCode(cfg *StatusCodeConfig) bit {
 	if isNew {
 		for _, code := range codes {
 			bits := &c.program.spanBits.status[statusCodes[code]]
-			*bits = append(*bits, maskedWord{b.word, b.mask})
+			*bits = append(*bits, maskedWord(b))
 		}
 	}
 	return b

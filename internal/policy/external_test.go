@@ -79,8 +79,8 @@ func TestExternalVotes(t *testing.T) {
 		sampled    = samplingpolicy.Sampled
 		notSampled = samplingpolicy.NotSampled
 		dropped    = samplingpolicy.Dropped
-		invYes     = samplingpolicy.InvertSampled
-		invNo      = samplingpolicy.InvertNotSampled
+		invYes     = samplingpolicy.InvertSampled    //nolint:staticcheck // deprecated, and extensions may still say it
+		invNo      = samplingpolicy.InvertNotSampled //nolint:staticcheck // deprecated, and extensions may still say it
 	)
 	not := func(c Condition) Condition { return Condition{Type: Not, Not: &NotConfig{SubPolicy: c}} }
 	and := func(cs ...Condition) Condition { return Condition{Type: And, And: &AndConfig{SubPolicies: cs}} }

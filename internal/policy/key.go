@@ -16,6 +16,7 @@ import (
 type adaptive struct {
 	sampler dynsample.Sampler
 	rare    *dynsample.Rare // set if the key is the trace's signature
+	passOn  bool            // a trace of which the sampler keeps nothing is left to the next rule
 	fields  []field
 	wanted  map[string][]int // indices of fields, by the attribute they read
 }
@@ -37,8 +38,15 @@ func newAdaptive(s dynsample.Sampler, fields []string) *adaptive {
 	return a
 }
 
-func (a *adaptive) decide(ev *evaluation) answer { return chance(a.threshold(ev)).ask(&ev.trace) }
-func (*adaptive) foresee(*Trace) (answer, bool)  { return answer{}, false }
+func (a *adaptive) decide(ev *evaluation) answer {
+	th := a.threshold(ev)
+	if a.passOn && th == probability.Never {
+		return answer{vote: abstain}
+	}
+	return chance(th).ask(&ev.trace)
+}
+
+func (*adaptive) foresee(*Trace) (answer, bool) { return answer{}, false }
 
 func (a *adaptive) threshold(ev *evaluation) probability.Threshold {
 	f := ev.trace.Facts

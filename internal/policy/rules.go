@@ -33,7 +33,7 @@ type ThenConfig struct {
 	// Budget shares so many per second fairly among keys.
 	Budget *dynsample.BudgetConfig `mapstructure:"budget"`
 	// Rare keeps kinds of traces that are seldom seen. Without fields, traces are of one kind if the same services have
-	// spans of the same names and status codes in them.
+	// spans of the same names and status codes in them. With pass_on the others go to the next rule.
 	Rare *dynsample.RareConfig `mapstructure:"rare"`
 }
 
@@ -145,6 +145,7 @@ func (c *ThenConfig) adaptive() *adaptive {
 	}
 	rare := dynsample.NewRare(*c.Rare)
 	a := newAdaptive(rare, c.Rare.Fields)
+	a.passOn = c.Rare.PassOn
 	if len(c.Rare.Fields) == 0 {
 		a.rare = rare
 	}

@@ -70,10 +70,10 @@ func (e *encoder) text(s string) {
 	e.w += copy(e.buf[e.w:], s)
 }
 
-// string writes s, as an offset when it stands earlier in the segment, and returns its slot (nil: not remembered).
-func (e *encoder) string(s string) *slot {
+// string writes s, as an offset when it stands earlier in the segment.
+func (e *encoder) string(s string) {
 	if !e.room(len(s) + 12) {
-		return nil
+		return
 	}
 	h := kindOf(maphash.String(e.table.seed, s), stringHash)
 	b := e.table.bucket(h)
@@ -81,13 +81,13 @@ func (e *encoder) string(s string) *slot {
 		if b[i].hash == h && b[i].off != 0 && e.textAt(int(b[i].off), s) {
 			b[i].note |= slotUsed
 			e.uvarint(uint64(b[i].off))
-			return &b[i]
+			return
 		}
 	}
 	e.byte(0)
 	off := e.w
 	e.text(s)
-	return e.table.add(h, off)
+	e.table.add(h, off)
 }
 
 // textAt reports whether the text at off equals s. Offsets come from the table and are valid.

@@ -124,7 +124,7 @@ func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
-	_ = enc.Encode(v) //nolint:errcheck // the client is gone: nobody to tell
+	_ = enc.Encode(v) // an error says that the client is gone: nobody to tell
 }
 
 // rescue keeps a trace after all.

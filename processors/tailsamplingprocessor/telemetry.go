@@ -110,7 +110,7 @@ func (t *telemetry) report(c interface {
 	Add(ctx context.Context, incr int64, options ...metric.AddOption)
 }, name string, value int64, attrs ...attribute.KeyValue) {
 	for _, a := range attrs {
-		name += "\x00" + a.Value.Emit()
+		name += "\x00" + a.Value.String()
 	}
 	s := t.series[name]
 	if s == nil {

@@ -103,7 +103,7 @@ func points(rm metricdata.ResourceMetrics) map[string]int64 {
 			for _, p := range sum.DataPoints {
 				var attrs []string
 				for _, kv := range p.Attributes.ToSlice() {
-					attrs = append(attrs, string(kv.Key)+"="+kv.Value.Emit())
+					attrs = append(attrs, string(kv.Key)+"="+kv.Value.String())
 				}
 				values[name+"{"+strings.Join(attrs, ",")+"}"] += p.Value
 			}

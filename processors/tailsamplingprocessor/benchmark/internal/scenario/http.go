@@ -128,7 +128,7 @@ func post(client *http.Client, url string, body []byte) error {
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		return fmt.Errorf("read the answer of %s: %w", url, err)
 	}
