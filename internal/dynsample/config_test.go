@@ -56,7 +56,7 @@ fields: [service.name, http.route]
 
 	var rare RareConfig
 	decode(t, "{fields: [service.name, http.route], keep: 3, period: 1h, rest_sample_rate: 50, max_keys: 7}", &rare)
-	assert.Equal(t, RareConfig{fields, 3, time.Hour, 50, 7}, rare)
+	assert.Equal(t, RareConfig{Fields: fields, Keep: 3, Period: time.Hour, RestSampleRate: 50, MaxKeys: 7}, rare)
 	require.NoError(t, rare.Validate())
 }
 
