@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/bits"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -110,6 +111,7 @@ func (p *sampler) Start(_ context.Context, host component.Host) error {
 	if p.debug, err = startDebug(p); err != nil {
 		return errors.Join(err, p.store.Close())
 	}
+	p.warn()
 	if !p.durable {
 		p.reserve = reserveMemory(int64(p.cfg.MaxBuffer))
 	}
@@ -124,6 +126,17 @@ func (p *sampler) Start(_ context.Context, host component.Host) error {
 		p.senders.Go((&sender{sampler: p, lane: l}).run)
 	}
 	return nil
+}
+
+// warn says what of the configuration does not do what one may think.
+func (p *sampler) warn() {
+	if p.cfg.TailStorage != nil {
+		p.logger.Warn("tail_storage is not used; storage::directory keeps the buffer in files", zap.Stringer("tail_storage", p.cfg.TailStorage))
+	}
+	if limit := debug.SetMemoryLimit(-1); !p.durable && int64(p.cfg.MaxBuffer) > limit/2 {
+		p.logger.Warn("max_buffer is more than half of GOMEMLIMIT: what the buffer takes is missing for everything else; lower the one or raise the other",
+			zap.Int64("max_buffer", int64(p.cfg.MaxBuffer)), zap.Int64("GOMEMLIMIT", limit))
+	}
 }
 
 // laneCount is twice the number of processors, as a power of two, so that two callers seldom want the same lock. Limiters
@@ -244,15 +257,16 @@ func (p *sampler) advance() {
 	}
 	for _, l := range p.lanes {
 		for more := true; more; {
-			began := time.Now()
 			l.mu.Lock()
+			began := time.Now()
 			l.shard.SetPressure(pressure)
 			now := p.now()
 			more = l.shard.Advance(now, limit)
 			l.queueKept()
 			u := l.shard.Usage(now.Mono)
+			held := time.Since(began)
 			l.mu.Unlock()
-			p.telemetry.decided(time.Since(began))
+			p.telemetry.decided(held)
 			if !more {
 				overhead += u.Index + u.Memory
 			}
