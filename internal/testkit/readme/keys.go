@@ -71,22 +71,28 @@ func nested(path []string, value any) map[string]any {
 	return value.(map[string]any)
 }
 
-// Keys lists the keys of a configuration, a pointer to a struct, down to those that hold no struct. What is in lists and maps
-// is not listed.
+// Keys lists the keys of a configuration, a pointer to a struct, down to those that hold no struct, or one that they are
+// in. What is in lists and maps is not listed.
 func Keys(cfg any) []string {
-	return keysOf(reflect.ValueOf(cfg), "", nil)
+	keys := keysBelow(reflect.ValueOf(cfg), "", nil)
+	slices.Sort(keys)
+	return keys
 }
 
-func keysOf(v reflect.Value, prefix string, keys []string) []string {
+func keysBelow(v reflect.Value, prefix string, above []reflect.Type) (keys []string) {
 	v = inner(v)
+	above = append(slices.Clone(above), v.Type())
+	for t := range squashed(v) {
+		above = append(above, t)
+	}
 	for name, field := range fields(v) {
-		if sub := inner(field); sub.Kind() == reflect.Struct && len(fields(sub)) > 0 {
-			keys = keysOf(field, prefix+name+"::", keys)
-		} else {
+		sub := inner(field)
+		if len(fields(sub)) == 0 || slices.Contains(above, sub.Type()) {
 			keys = append(keys, prefix+name)
+		} else {
+			keys = append(keys, keysBelow(sub, prefix+name+"::", above)...)
 		}
 	}
-	slices.Sort(keys)
 	return keys
 }
 
@@ -122,6 +128,17 @@ func inner(v reflect.Value) reflect.Value {
 			return v
 		}
 		v = get.Call(nil)[0]
+	}
+}
+
+// squashed yields the types of the structs whose fields v has as its own.
+func squashed(v reflect.Value) func(yield func(reflect.Type) bool) {
+	return func(yield func(reflect.Type) bool) {
+		for f := range v.Type().Fields() {
+			if _, options, _ := strings.Cut(f.Tag.Get("mapstructure"), ","); strings.Contains(options, "squash") && !yield(f.Type) {
+				return
+			}
+		}
 	}
 }
 

@@ -56,6 +56,8 @@ type fileConfig struct {
 
 type subConfig struct {
 	Names []fileConfig `mapstructure:"names"`
+	Sub   *subConfig   `mapstructure:"sub"`
+	More  moreConfig   `mapstructure:"more"`
 }
 
 type moreConfig struct {
@@ -100,7 +102,7 @@ func TestTable(t *testing.T) {
 }
 
 func TestKeys(t *testing.T) {
-	assert.Equal(t, []string{"file::mode", "file::path", "on", "sub::names", "wait"}, Keys(newConfig()))
+	assert.Equal(t, []string{"file::mode", "file::path", "on", "sub::more", "sub::names", "sub::sub", "wait"}, Keys(newConfig()))
 	assert.True(t, covered("file::mode", []string{"file::…"}))
 	assert.True(t, covered("on", []string{"on"}))
 	assert.False(t, covered("on", []string{"o", "on::…"}))
@@ -120,7 +122,7 @@ func TestLookup(t *testing.T) {
 func TestChecksFail(t *testing.T) {
 	for name, rows := range map[string][]Row{
 		"a wrong default": {{"key": "`wait`", "default": "`6s`"}, {"key": "`file::…`"}, {"key": "`sub::…`"}, {"key": "`on`"}},
-		"a missing key":   {{"key": "`wait`", "default": "`5s`"}, {"key": "`file::…`"}, {"key": "`on`"}},
+		"a missing key":   {{"key": "`wait`", "default": "`5s`"}, {"key": "`file::…`"}, {"key": "`sub::…`"}},
 		"an unknown key":  {{"key": "`wait`"}, {"key": "`file::…`"}, {"key": "`sub::…`"}, {"key": "`on`"}, {"key": "`off`"}},
 	} {
 		r := recorder{TB: t}
@@ -133,6 +135,8 @@ func TestChecksFail(t *testing.T) {
 		{"key": "`file::path`", "default": "none"},
 		{"key": "`file::mode`", "default": "`7`"},
 		{"key": "`sub::names`"},
+		{"key": "`sub::sub`"},
+		{"key": "`sub::more`"},
 		{"key": "`on`", "default": "`true`"},
 	}, newConfig)
 	assert.Zero(t, r.errors)
