@@ -63,7 +63,7 @@ func (p *sampler) restore(former []segstore.Existing) {
 		traces, spans, kept = traces+r.Traces, spans+r.Spans, kept+r.Kept
 	}
 	p.logger.Info("took up the buffer of the last run", zap.Int("segments", len(former)), zap.Int("open_traces", traces),
-		zap.Int("kept_traces", kept), zap.Int("spans", spans))
+		zap.Int("kept_traces", kept), zap.Int("spans", spans), zap.Uint64("damaged_segments", p.telemetry.damaged.Load()))
 }
 
 // shutdownGrace is how long a next consumer may take to notice that its context has ended.
