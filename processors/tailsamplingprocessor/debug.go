@@ -19,6 +19,7 @@ import (
 
 	"github.com/tailgate-otel/tailgate/internal/policy"
 	"github.com/tailgate-otel/tailgate/internal/probability"
+	"github.com/tailgate-otel/tailgate/internal/tracefate"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/internal/engine"
 )
 
@@ -134,20 +135,14 @@ func (d *debugServer) rescue(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	before := d.trace(id)
-	switch {
-	case before.State == engine.StateKept:
+	if d.sampler.Fate(id) == tracefate.Kept {
 		http.Error(w, "the trace was kept already", http.StatusConflict)
 		return
-	case before.Spans == 0:
+	}
+	if !d.sampler.rescue(id) {
 		http.Error(w, "no span of the trace is in the buffer any more", http.StatusNotFound)
 		return
 	}
-	l := d.sampler.laneOf(id)
-	l.mu.Lock()
-	l.shard.Rescue(d.sampler.now(), id)
-	l.queueKept()
-	l.mu.Unlock()
 	w.WriteHeader(http.StatusAccepted)
 	writeJSON(w, d.trace(id))
 }
@@ -160,10 +155,6 @@ func parseTraceID(text string) (id [16]byte, err error) {
 		return id, fmt.Errorf("trace_id: want 32 hexadecimal digits, got %q", text)
 	}
 	return id, nil
-}
-
-func (p *sampler) laneOf(id [16]byte) *lane {
-	return p.lanes[engine.Hash(id)>>32&uint64(len(p.lanes)-1)]
 }
 
 func (d *debugServer) trace(id [16]byte) *traceView {

@@ -3,6 +3,7 @@ package tailsamplingprocessor
 import (
 	"sort"
 
+	"github.com/tailgate-otel/tailgate/internal/tracefate"
 	"github.com/tailgate-otel/tailgate/internal/tracelog"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/internal/engine"
 )
@@ -16,4 +17,60 @@ func (s *sender) rescued(view tracelog.View, d *engine.Decision) []tracelog.Pos 
 		s.lane.rescued.Add(uint64(back))
 	}
 	return found
+}
+
+// laneOf is the lane that a trace is in.
+func (p *sampler) laneOf(id [16]byte) *lane {
+	return p.lanes[engine.Hash(id)>>32&uint64(len(p.lanes)-1)]
+}
+
+// Fate implements tracefate.Sampler.
+func (p *sampler) Fate(id [16]byte) tracefate.Fate {
+	l := p.laneOf(id)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch l.shard.Explain(p.now(), id).State {
+	case engine.StateOpen:
+		return tracefate.Open
+	case engine.StateKept:
+		return tracefate.Kept
+	case engine.StateDropped:
+		return tracefate.Dropped
+	}
+	return tracefate.Unknown
+}
+
+// Keep implements tracefate.Sampler.
+func (p *sampler) Keep(id [16]byte) bool {
+	switch p.Fate(id) {
+	case tracefate.Kept:
+		return true
+	case tracefate.Unknown:
+		return false
+	}
+	return p.rescue(id)
+}
+
+// rescue keeps a trace of which spans are in the buffer, open or dropped, and reports whether there are any.
+func (p *sampler) rescue(id [16]byte) bool {
+	l := p.laneOf(id)
+	if l.lock() != nil {
+		return false
+	}
+	open := l.shard.Explain(p.now(), id).State == engine.StateOpen
+	view, unpin := l.shard.Borrow()
+	defer unpin()
+	if !open {
+		l.mu.Unlock()
+		if len(view.Find(id)) == 0 {
+			return false
+		}
+		if l.lock() != nil {
+			return false
+		}
+	}
+	l.shard.Rescue(p.now(), id) // refuses what was kept meanwhile
+	l.queueKept()
+	l.mu.Unlock()
+	return true
 }

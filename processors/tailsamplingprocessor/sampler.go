@@ -21,6 +21,7 @@ import (
 	"github.com/tailgate-otel/tailgate/internal/decisionmemory"
 	"github.com/tailgate-otel/tailgate/internal/policy"
 	"github.com/tailgate-otel/tailgate/internal/segstore"
+	"github.com/tailgate-otel/tailgate/internal/tracefate"
 	"github.com/tailgate-otel/tailgate/internal/tracelog"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/internal/engine"
 )
@@ -46,6 +47,7 @@ type sampler struct {
 	telemetry *telemetry
 	debug     *debugServer
 	reserve   func() // gives the memory limit back
+	leave     func() // the list of samplers that others may ask
 
 	space       notifier        // memory or traces were freed
 	delivery    context.Context // ends with the time of the shutdown
@@ -115,6 +117,7 @@ func (p *sampler) Start(_ context.Context, host component.Host) error {
 	if !p.durable {
 		p.reserve = reserveMemory(int64(p.cfg.MaxBuffer))
 	}
+	p.leave = tracefate.Enter(p)
 	p.delivery, p.endDelivery = context.WithCancel(context.Background())
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
@@ -317,6 +320,7 @@ func (p *sampler) Shutdown(ctx context.Context) error {
 	p.stop()
 	p.stop = nil
 	p.ticker.Wait()
+	p.leave()
 	err := p.debug.stop(ctx)
 	for _, l := range p.lanes {
 		l.mu.Lock()
