@@ -35,8 +35,8 @@ type EMAConfig struct {
 	MaxKeys int `mapstructure:"max_keys"`
 }
 
-// Validate reports everything that is wrong. 0 stands for the default everywhere.
-func (c *EMAConfig) Validate() error {
+// Check reports everything that is wrong, each with its key. 0 stands for the default everywhere.
+func (c *EMAConfig) Check() error {
 	return errors.Join(requireFields(c.Fields), atLeastOne("goal_sample_rate", c.GoalSampleRate), c.tuning().validate())
 }
 
@@ -75,8 +75,8 @@ type ThroughputConfig struct {
 	MaxKeys int `mapstructure:"max_keys"`
 }
 
-// Validate reports everything that is wrong. 0 stands for the default everywhere.
-func (c *ThroughputConfig) Validate() error {
+// Check reports everything that is wrong, each with its key. 0 stands for the default everywhere.
+func (c *ThroughputConfig) Check() error {
 	return errors.Join(requireFields(c.Fields), positive("goal_throughput_per_sec", c.GoalThroughputPerSec), c.tuning().validate())
 }
 
@@ -114,8 +114,8 @@ type BudgetConfig struct {
 	MaxKeys int `mapstructure:"max_keys"`
 }
 
-// Validate reports everything that is wrong. 0 stands for the default everywhere.
-func (c *BudgetConfig) Validate() error {
+// Check reports everything that is wrong, each with its key. 0 stands for the default everywhere.
+func (c *BudgetConfig) Check() error {
 	return errors.Join(requireFields(c.Fields), positive("budget_per_sec", c.BudgetPerSec), c.tuning().validate())
 }
 

@@ -38,26 +38,26 @@ fields: [service.name, http.route]
 	assert.Equal(t, 12.5, ema.GoalSampleRate)
 	assert.Equal(t, fields, ema.Fields)
 	assert.Equal(t, want, NewEMA(ema).tuning)
-	require.NoError(t, ema.Validate())
+	require.NoError(t, ema.Check())
 
 	var throughput ThroughputConfig
 	decode(t, common+"goal_throughput_per_sec: 12.5", &throughput)
 	assert.Equal(t, 12.5, throughput.GoalThroughputPerSec)
 	assert.Equal(t, fields, throughput.Fields)
 	assert.Equal(t, want, NewThroughput(throughput).tuning)
-	require.NoError(t, throughput.Validate())
+	require.NoError(t, throughput.Check())
 
 	var budget BudgetConfig
 	decode(t, common+"budget_per_sec: 12.5", &budget)
 	assert.Equal(t, 12.5, budget.BudgetPerSec)
 	assert.Equal(t, fields, budget.Fields)
 	assert.Equal(t, want, NewBudget(budget).tuning)
-	require.NoError(t, budget.Validate())
+	require.NoError(t, budget.Check())
 
 	var rare RareConfig
 	decode(t, "{fields: [service.name, http.route], keep: 3, period: 1h, rest_sample_rate: 50, max_keys: 7}", &rare)
 	assert.Equal(t, RareConfig{Fields: fields, Keep: 3, Period: time.Hour, RestSampleRate: 50, MaxKeys: 7}, rare)
-	require.NoError(t, rare.Validate())
+	require.NoError(t, rare.Check())
 }
 
 func TestDefaults(t *testing.T) {
@@ -69,16 +69,16 @@ func TestDefaults(t *testing.T) {
 	assert.Equal(t, 0.25, NewEMA(EMAConfig{Weight: 0.25}).ageOut)
 
 	fields := []string{"a"}
-	assert.NoError(t, (&EMAConfig{Fields: fields}).Validate())
-	assert.NoError(t, (&ThroughputConfig{Fields: fields}).Validate())
-	assert.NoError(t, (&BudgetConfig{Fields: fields}).Validate())
-	assert.NoError(t, (&RareConfig{}).Validate())
+	assert.NoError(t, (&EMAConfig{Fields: fields}).Check())
+	assert.NoError(t, (&ThroughputConfig{Fields: fields}).Check())
+	assert.NoError(t, (&BudgetConfig{Fields: fields}).Check())
+	assert.NoError(t, (&RareConfig{}).Check())
 }
 
 func TestValidateReportsEverything(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	for _, c := range []struct {
-		config interface{ Validate() error }
+		config interface{ Check() error }
 		keys   string
 	}{
 		{&EMAConfig{}, "fields"},
@@ -93,7 +93,7 @@ func TestValidateReportsEverything(t *testing.T) {
 		{&RareConfig{Fields: []string{""}, Keep: 0.5, Period: time.Millisecond, RestSampleRate: -1, MaxKeys: -1},
 			"period fields[0] keep rest_sample_rate max_keys"},
 	} {
-		err := c.config.Validate()
+		err := c.config.Check()
 		require.Error(t, err, "%+v", c.config)
 		var keys []string
 		for line := range strings.Lines(err.Error()) {

@@ -35,8 +35,8 @@ type RareConfig struct {
 	MaxKeys int `mapstructure:"max_keys"`
 }
 
-// Validate reports everything that is wrong. 0 stands for the default everywhere.
-func (c *RareConfig) Validate() error {
+// Check reports everything that is wrong, each with its key. 0 stands for the default everywhere.
+func (c *RareConfig) Check() error {
 	var errs []error
 	if c.Period < 0 || c.Period > 0 && c.Period < time.Second {
 		errs = append(errs, fmt.Errorf("period: must be at least 1s, or 0 for the default, got %s", c.Period))

@@ -79,7 +79,7 @@ func TestRarePassesOn(t *testing.T) {
 	assert.Zero(t, r.Top(1)[0].Probability)
 
 	both := RareConfig{PassOn: true, RestSampleRate: 10}
-	assert.ErrorContains(t, both.Validate(), "rest_sample_rate: has no meaning with pass_on")
+	assert.ErrorContains(t, both.Check(), "rest_sample_rate: has no meaning with pass_on")
 }
 
 // A trace that came in at 1 in 100 stands for 100: its kind is frequent from then on.

@@ -26,10 +26,10 @@ func (v *validator) then(path string, c *ThenConfig) {
 		{"keep", c.Keep, nil},
 		{"drop", c.Drop, nil},
 		{"probability", c.Probability != nil, nil},
-		{"dynamic", c.Dynamic != nil, func() error { return c.Dynamic.Validate() }},
-		{"throughput", c.Throughput != nil, func() error { return c.Throughput.Validate() }},
-		{"budget", c.Budget != nil, func() error { return c.Budget.Validate() }},
-		{"rare", c.Rare != nil, func() error { return c.Rare.Validate() }},
+		{"dynamic", c.Dynamic != nil, func() error { return c.Dynamic.Check() }},
+		{"throughput", c.Throughput != nil, func() error { return c.Throughput.Check() }},
+		{"budget", c.Budget != nil, func() error { return c.Budget.Check() }},
+		{"rare", c.Rare != nil, func() error { return c.Rare.Check() }},
 	} {
 		if !action.given {
 			continue

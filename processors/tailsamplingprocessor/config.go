@@ -192,7 +192,7 @@ func (c *Config) Validate() error {
 	if set, err := c.policySettings(); err != nil {
 		errs = append(errs, err)
 	} else {
-		errs = append(errs, set.Validate())
+		errs = append(errs, c.ofPolicies(set.Validate()))
 	}
 	return errors.Join(errs...)
 }

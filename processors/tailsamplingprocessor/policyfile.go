@@ -73,10 +73,15 @@ func (p *sampler) compile() (*policy.Program, error) {
 	set.Telemetry = p.set.TelemetrySettings
 	set.Extensions = p.evaluators
 	program, err := policy.Compile(*set)
-	if err != nil && p.cfg.PoliciesFile != "" {
-		return nil, fmt.Errorf("policies_file: %s: %w", p.cfg.PoliciesFile, err)
+	return program, p.cfg.ofPolicies(err)
+}
+
+// ofPolicies says where the policies are that an error is about.
+func (c *Config) ofPolicies(err error) error {
+	if err == nil || c.PoliciesFile == "" {
+		return err
 	}
-	return program, err
+	return fmt.Errorf("policies_file: %s: %w", c.PoliciesFile, err)
 }
 
 // evaluators are the host's extensions that bring policy types of their own.
