@@ -96,10 +96,16 @@ func startAndStop(t *testing.T, name string, cfg *Config) {
 	if cfg.Debug.Endpoint != "" {
 		cfg.Debug.Endpoint = "localhost:0"
 	}
-	p, err := newSampler(processortest.NewNopSettings(metadata.Type), cfg, consumertest.NewNop())
-	require.NoError(t, err, name)
+	p := newTestSampler(t, cfg)
 	require.NoError(t, p.Start(context.Background(), documentedHost{}), name)
 	require.NoError(t, p.Shutdown(context.Background()), name)
+}
+
+func newTestSampler(t *testing.T, cfg *Config) *sampler {
+	t.Helper()
+	p, err := newSampler(processortest.NewNopSettings(metadata.Type), cfg, consumertest.NewNop())
+	require.NoError(t, err)
+	return p
 }
 
 // documentedHost has the extension that the documents name.
