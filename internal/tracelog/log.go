@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync/atomic"
 
@@ -33,7 +34,7 @@ type Settings struct {
 // Log is the span log of one shard. It is guarded by its owner's lock.
 type Log struct {
 	set      Settings
-	segments []*segment // oldest first, numbered without gaps but for files of a former life; the last one is open
+	segments []*segment // oldest first, numbered without gaps but for files of a former life; the last is open if enc has it
 	enc      encoder
 	owners   map[sum]owner // resources and scopes of the open segment
 	bytes    int64         // of all segments
@@ -272,7 +273,7 @@ func (l *Log) SetMarker(m Marker) {
 // until want bytes are free, and returns how many it freed.
 func (l *Log) Reclaim(needed Pos, want int64) (freed int64) {
 	n := 0
-	for n < len(l.segments)-1 && freed < want {
+	for n < l.closed() && freed < want {
 		s := l.segments[n]
 		if s.seq >= needed.Seq() || s.pins.Load() != 0 {
 			break
@@ -289,6 +290,14 @@ func (l *Log) Reclaim(needed Pos, want int64) (freed int64) {
 		l.free(s)
 	}
 	return freed
+}
+
+// closed is the number of segments that are not written any more: all but the open one, if there is one.
+func (l *Log) closed() int {
+	if l.enc.buf == nil {
+		return len(l.segments)
+	}
+	return len(l.segments) - 1
 }
 
 func (l *Log) free(s *segment) {
@@ -314,18 +323,23 @@ func (l *Log) Oldest() Pos {
 
 // End is the position behind the newest closed segment: nothing before it is being written.
 func (l *Log) End() Pos {
-	if len(l.segments) == 0 {
-		return 0
+	n := l.closed()
+	if n == 0 {
+		return l.Oldest()
 	}
-	return at(l.segments[len(l.segments)-1].seq, 0)
+	return at(l.segments[n-1].seq+1, 0)
 }
 
-// Newest is a position at or after every record.
+// Newest is a position at or after every record, and before all that are still to come.
 func (l *Log) Newest() Pos {
 	if len(l.segments) == 0 {
 		return 0
 	}
-	return at(l.segments[len(l.segments)-1].seq, l.enc.w)
+	last := l.segments[len(l.segments)-1].seq
+	if l.enc.buf == nil { // closed
+		return at(last, math.MaxUint32)
+	}
+	return at(last, l.enc.w-1)
 }
 
 // BytesBefore is what the segments before pos hold.
