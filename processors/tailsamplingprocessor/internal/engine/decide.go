@@ -85,7 +85,7 @@ func (s *Shard) Relieve(now Now) bool {
 	if s.log.Reclaim(s.needed(), 1) > 0 {
 		return true
 	}
-	if s.log.Segments() < 2 {
+	if s.log.End() == s.log.Oldest() { // none is closed
 		return false
 	}
 	before := s.log.Oldest().Seq()

@@ -52,8 +52,8 @@ type Restored struct {
 // and wait once more; those that were kept and not delivered are decisions at once.
 func (s *Shard) Restore(now Now, shard int, former []tracelog.Former) (r Restored) {
 	x := restorer{
-		Shard: s, now: now, heads: map[tracelog.Pos]int32{}, kept: map[[16]byte]struct{}{},
-		dropped: map[[16]byte]struct{}{}, late: map[tracelog.Pos]*chain{}, rescued: map[[16]byte]tracelog.Pos{},
+		Shard: s, now: now, heads: map[tracelog.Pos]int32{}, kept: map[[16]byte][]*chain{},
+		dropped: map[[16]byte]struct{}{}, chains: map[tracelog.Pos]*chain{},
 	}
 	adopted, damaged := s.log.Adopt(former)
 	r.Torn = damaged
@@ -89,11 +89,10 @@ type chain struct {
 type restorer struct {
 	*Shard
 	now     Now
-	heads   map[tracelog.Pos]int32 // newest record of each open trace
-	kept    map[[16]byte]struct{}
+	heads   map[tracelog.Pos]int32  // newest record of each open trace
+	kept    map[[16]byte][]*chain   // what of each kept trace was not delivered, in the order in which it leaves
+	chains  map[tracelog.Pos]*chain // all those, by newest record
 	dropped map[[16]byte]struct{}
-	late    map[tracelog.Pos]*chain   // not delivered, by newest record
-	rescued map[[16]byte]tracelog.Pos // not delivered: where that was decided
 }
 
 func (x *restorer) record(r tracelog.Record) {
@@ -102,17 +101,17 @@ func (x *restorer) record(r tracelog.Record) {
 		return
 	}
 	n, ok := x.heads[r.Prev]
-	switch c := x.late[r.Prev]; {
+	switch c := x.chains[r.Prev]; {
 	case ok:
 		e := x.entries.at(n)
 		delete(x.heads, e.head)
 		e.head = r.Pos
 		x.count(n)
 	case c != nil:
-		delete(x.late, c.head)
+		delete(x.chains, c.head)
 		c.head = r.Pos
 		c.spans++
-		x.late[c.head] = c
+		x.chains[c.head] = c
 	case r.HasID:
 		x.close(r.ID) // open still? Then there was no room for the note that it was decided
 		x.begin(r)
@@ -122,7 +121,7 @@ func (x *restorer) record(r tracelog.Record) {
 // begin starts a chain of records: of a new trace, or of one that was decided.
 func (x *restorer) begin(r tracelog.Record) {
 	if _, was := x.kept[r.ID]; was {
-		x.late[r.Pos] = &chain{id: r.ID, head: r.Pos, first: r.Pos, spans: 1, reason: ReasonRecovered}
+		x.leave(&chain{r.ID, r.Pos, r.Pos, 1, ReasonRecovered})
 		return
 	}
 	if _, was := x.dropped[r.ID]; was {
@@ -138,14 +137,16 @@ func (x *restorer) count(n int32) {
 	x.stats.SpansHeld++
 }
 
+// leave puts what is to be delivered behind what is already.
+func (x *restorer) leave(c *chain) {
+	x.kept[c.id] = append(x.kept[c.id], c)
+	x.chains[c.head] = c
+}
+
 func (x *restorer) noted(note *tracelog.Note, pos tracelog.Pos) {
 	switch note.What {
 	case noteDelivered:
-		if _, undecided := x.heads[tracelog.Pos(note.Data)]; undecided {
-			x.notedKept(note.ID, pos) // there was no room for that note
-		}
-		delete(x.late, tracelog.Pos(note.Data))
-		delete(x.rescued, note.ID) // what follows a trace leaves after it
+		x.delivered(note, pos)
 	case noteKept:
 		x.notedKept(note.ID, pos)
 	case noteDropped:
@@ -156,27 +157,38 @@ func (x *restorer) noted(note *tracelog.Note, pos tracelog.Pos) {
 }
 
 func (x *restorer) notedKept(id [16]byte, pos tracelog.Pos) {
-	x.kept[id] = struct{}{}
 	x.memory.Keep(x.now.Wall, id, decisionmemory.Kept{})
+	if _, known := x.kept[id]; !known {
+		x.kept[id] = nil
+	}
 	if e, was := x.close(id); was {
-		x.late[e.head] = &chain{e.id, e.head, e.first, e.facts.Spans, ReasonRecovered}
+		x.leave(&chain{e.id, e.head, e.first, e.facts.Spans, ReasonRecovered})
 		return
 	}
-	if _, was := x.dropped[id]; was {
+	if _, was := x.dropped[id]; was { // of a rescued trace the owner finds the spans
 		delete(x.dropped, id)
 		x.memory.Forget(id)
-		x.rescued[id] = pos
+		x.leave(&chain{id, pos, x.log.Oldest(), 0, ReasonRescue})
 	}
 }
 
-// undelivered returns what is to be handed on, oldest first. Of a rescued trace the owner finds the spans.
-func (x *restorer) undelivered() []*chain {
-	all := slices.Collect(maps.Values(x.late))
-	for id, pos := range x.rescued {
-		all = append(all, &chain{id: id, head: pos, first: x.log.Oldest(), reason: ReasonRescue})
+// delivered forgets what has left: the rescue of a trace, which comes before all that follows it, or its chains up to
+// the position in the note.
+func (x *restorer) delivered(note *tracelog.Note, pos tracelog.Pos) {
+	if _, known := x.kept[note.ID]; !known {
+		x.notedKept(note.ID, pos) // that note is gone, or there was no room for it
 	}
-	slices.SortFunc(all, func(a, b *chain) int { return cmp.Compare(a.head, b.head) })
-	return all
+	queue := x.kept[note.ID]
+	for len(queue) > 0 && (queue[0].reason == ReasonRescue || queue[0].head <= tracelog.Pos(note.Data)) {
+		delete(x.chains, queue[0].head)
+		queue = queue[1:]
+	}
+	x.kept[note.ID] = queue
+}
+
+// undelivered returns what is to be handed on, oldest first.
+func (x *restorer) undelivered() []*chain {
+	return slices.SortedFunc(maps.Values(x.chains), func(a, b *chain) int { return cmp.Compare(a.head, b.head) })
 }
 
 // close forgets an open trace that was decided in the former life, and returns what it was.
