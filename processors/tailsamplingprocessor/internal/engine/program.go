@@ -44,9 +44,11 @@ func (s *Shard) refresh(n int32) {
 	spans, bytes, overhead := e.facts.Spans, e.facts.Bytes, e.facts.Overhead
 	e.facts = policy.Facts{}
 	s.refold(&e.facts, s.entries.bitsOf(n), td)
-	if e.facts.Spans != spans { // a record could not be read
-		s.stats.SpansHeld += int64(e.facts.Spans) - int64(spans)
-		s.stats.SpansDropped[DropUnreadable] += uint64(spans) - uint64(e.facts.Spans)
+	s.stats.SpansHeld += int64(e.facts.Spans) - int64(spans)
+	if e.facts.Spans < spans { // a record could not be read
+		s.stats.SpansDropped[DropUnreadable] += uint64(spans - e.facts.Spans)
+	} else { // records behind a tear, where Restore did not look
+		s.stats.SpansRecovered += uint64(e.facts.Spans - spans)
 	}
 	if bytes == 0 { // recovered
 		sizer := ptrace.ProtoMarshaler{}
