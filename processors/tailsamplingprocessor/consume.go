@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/tailgate-otel/tailgate/internal/policy"
@@ -62,7 +61,7 @@ const spansPerLock = 256
 
 // ConsumeTraces takes the spans in. An error is retryable and means that some of them, counted as refused, were not taken.
 func (p *sampler) ConsumeTraces(ctx context.Context, td ptrace.Traces) error {
-	if err := p.admit(ctx); err != nil {
+	if err := p.admit(ctx, td); err != nil {
 		p.telemetry.refuse(refusedMemory, td.SpanCount())
 		return err
 	}
@@ -177,6 +176,7 @@ func (in *intake) add(ctx context.Context, f *engine.Fragment, span ptrace.Span)
 	if in.since >= spansPerLock && !in.wholeFragments {
 		in.unlock()
 	}
+	var wait patience
 	for {
 		if err := in.lock(); err != nil {
 			return err
@@ -186,7 +186,7 @@ func (in *intake) add(ctx context.Context, f *engine.Fragment, span ptrace.Span)
 			break
 		}
 		in.unlock()
-		if err = in.makeRoom(ctx, err); err != nil {
+		if err = in.makeRoom(ctx, err, &wait); err != nil {
 			return err
 		}
 	}
@@ -220,68 +220,77 @@ func (in *intake) unlock() {
 // errOverloaded is retryable: senders keep the request and come back.
 var errOverloaded = errors.New("tail_sampling: the buffer is full and kept traces do not leave fast enough; retry later, or raise max_buffer")
 
-// roomTimeout is how long a caller waits for room before its request is refused.
+// patience is how long a caller waits for room before its request is refused: a second in all.
+type patience struct{ expired <-chan time.Time }
+
 const roomTimeout = time.Second
+
+func (w *patience) timer() <-chan time.Time {
+	if w.expired == nil {
+		w.expired = time.After(roomTimeout)
+	}
+	return w.expired
+}
 
 // admit makes sure that there is room for a request before any of it is stored, since the rest of a request that is
 // refused in the middle would arrive twice.
-func (p *sampler) admit(ctx context.Context) error {
-	if p.pressure() < 1 {
+func (p *sampler) admit(ctx context.Context, td ptrace.Traces) error {
+	var wait patience
+	for p.pressure() >= 1 {
+		if p.overhead.Load() > p.store.Used() && p.relieveIndex(td.SpanCount()) {
+			return nil
+		}
+		if err := p.makeRoom(ctx, segstore.ErrFull, &wait); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeRoom frees memory by early decisions or else waits until something has left. It returns nil when it is worth trying
+// again. cause says what there is no room for.
+func (p *sampler) makeRoom(ctx context.Context, cause error, wait *patience) error {
+	freed := p.space.wait()
+	var expired <-chan time.Time
+	if !errors.Is(cause, engine.ErrTooManyTraces) { // then, by block_on_overflow, as long as the caller waits
+		if p.relieve() {
+			return nil
+		}
+		expired = wait.timer()
+	}
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("%w (%w)", cause, ctx.Err())
+	case <-p.delivery.Done():
+		return errEnded
+	case <-expired:
+		if !errors.Is(cause, segstore.ErrFull) {
+			return fmt.Errorf("tail_sampling: store a span: %w", cause)
+		}
+		return errOverloaded
+	case <-freed:
 		return nil
 	}
-	return p.makeRoom(ctx, segstore.ErrFull)
 }
 
-// makeRoom frees memory by early decisions, and waits for kept traces to leave. cause says what there is no room for.
-func (p *sampler) makeRoom(ctx context.Context, cause error) error {
-	timeout := time.NewTimer(roomTimeout)
-	defer timeout.Stop()
-	var expired <-chan time.Time
-	for {
-		freed := p.space.wait()
-		switch {
-		case errors.Is(cause, engine.ErrTooManyTraces): // block_on_overflow: as long as the caller waits
-		case errors.Is(cause, segstore.ErrFull):
-			expired = timeout.C
-			if p.relieve() {
-				return nil
-			}
-		default:
-			return consumererror.NewPermanent(fmt.Errorf("tail_sampling: store a span: %w", cause))
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w (%w)", cause, ctx.Err())
-		case <-p.delivery.Done():
-			return errEnded
-		case <-expired:
-			return errOverloaded
-		case <-freed:
-			if errors.Is(cause, engine.ErrTooManyTraces) {
-				return nil
-			}
-		}
-	}
-}
-
-// relieve decides the oldest traces of the lanes, those with the longest logs first, until memory is free. A lane whose
+// relieve decides the oldest traces of the lanes, those with the longest logs first, until a segment is free. A lane whose
 // kept traces do not leave frees nothing more; then it is the next one's turn.
 func (p *sampler) relieve() bool {
 	used := p.store.Used()
 	tries := 4 // each decides a segment's traces; where more does not help, waiting for the senders does
 	for _, l := range p.longestFirst() {
 		for ; tries > 0 && l.relieve(p.now()); tries-- {
-			if p.store.Used() < used && p.pressure() < 1 {
+			if p.store.Used() < used {
 				return true
 			}
 		}
 	}
-	return p.relieveIndex()
+	return false
 }
 
-// relieveIndex decides some of the oldest traces of the lane that has most, where logs are short and it is the number of
-// traces that fills the memory: new ones take the places of those.
-func (p *sampler) relieveIndex() bool {
+// relieveIndex decides the oldest traces of the lane that has most, where logs are short and it is the number of traces
+// that fills the memory: those of the next spans take their places.
+func (p *sampler) relieveIndex(spans int) bool {
 	var fullest *lane
 	most := int64(decideAtOnce)
 	for _, l := range p.lanes {
@@ -294,7 +303,7 @@ func (p *sampler) relieveIndex() bool {
 	if fullest == nil || fullest.lock() != nil {
 		return false
 	}
-	decided := fullest.shard.DecideOldest(p.now(), decideAtOnce, engine.ReasonMemory)
+	decided := fullest.shard.DecideOldest(p.now(), max(decideAtOnce, spans), engine.ReasonMemory)
 	fullest.queueKept()
 	fullest.mu.Unlock()
 	return decided > 0

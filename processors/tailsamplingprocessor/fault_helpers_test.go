@@ -96,11 +96,11 @@ func (*next) Capabilities() consumer.Capabilities { return consumer.Capabilities
 func (n *next) ConsumeTraces(ctx context.Context, td ptrace.Traces) error {
 	n.mu.Lock()
 	n.calls++
-	call := n.calls
+	call, before := n.calls, n.before
 	n.mu.Unlock()
 	ids := spanIDs(td)
-	if n.before != nil {
-		if err := n.before(ctx, call, td); err != nil {
+	if before != nil {
+		if err := before(ctx, call, td); err != nil {
 			return err
 		}
 	}

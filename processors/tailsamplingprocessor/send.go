@@ -83,15 +83,21 @@ func (s *sender) deliver(view tracelog.View, batch []engine.Decision) bool {
 	return s.offer(view, pieces)
 }
 
-// find returns the records of a trace; of a rescued one, also those that it left in the log when it was dropped.
+// find returns the records of a trace; of a rescued one, also those that it left in the log when it was dropped. Records
+// that the engine does not know of, or has counted as dropped, come back this way; those that are not there are lost.
 func (s *sender) find(view tracelog.View, d *engine.Decision) []tracelog.Pos {
+	var positions []tracelog.Pos
+	var err error
 	if d.Reason == engine.ReasonRescue {
-		return s.rescued(view, d)
+		positions = allOf(view, d)
+	} else {
+		positions, err = view.Positions(make([]tracelog.Pos, 0, d.Spans), tracelog.Trace{ID: d.ID, Head: d.Head})
 	}
-	positions, err := view.Positions(make([]tracelog.Pos, 0, d.Spans), tracelog.Trace{ID: d.ID, Head: d.Head})
-	if missing := int(d.Spans) - len(positions); err != nil || missing > 0 {
-		s.lane.failed.Add(uint64(max(missing, 0)))
-		s.logger.Error("records of a kept trace are damaged", traceID(d.ID), zap.Int("spans", missing), zap.Error(err))
+	if n := len(positions) - int(d.Spans); n >= 0 {
+		s.lane.rescued.Add(uint64(n))
+	} else {
+		s.lane.failed.Add(uint64(-n))
+		s.logger.Error("records of a kept trace are damaged", traceID(d.ID), zap.Int("spans", -n), zap.Error(err))
 	}
 	return positions
 }
@@ -111,21 +117,25 @@ func (s *sender) offer(view tracelog.View, pieces []piece) bool {
 			s.lane.failed.Add(uint64(unreadable))
 			return true
 		}
-		pause, again := wait.next()
-		if s.delivery.Err() != nil && s.durable {
+		permanent := consumererror.IsPermanent(err)
+		if pause, again := wait.next(); again && !permanent {
+			s.telemetry.retries.Add(1)
+			s.logger.Warn("kept traces were not accepted, they wait in the buffer", zap.Int("spans", spans),
+				zap.Duration("retry_in", pause), zap.Error(err))
+			if s.sleep(pause) {
+				continue
+			}
+		}
+		over := s.delivery.Err() != nil
+		if over && s.durable && !permanent { // the next start takes them up
 			return false
 		}
-		if consumererror.IsPermanent(err) || !again || !s.sleep(pause) {
-			s.lane.failed.Add(uint64(spans))
-			if s.delivery.Err() != nil {
-				s.lane.abandoned.Add(uint64(spans))
-			}
-			s.logger.Error("kept traces were not accepted", zap.Int("spans", spans), zap.Error(err))
-			return true
+		s.lane.failed.Add(uint64(spans))
+		if over {
+			s.lane.abandoned.Add(uint64(spans))
 		}
-		s.telemetry.retries.Add(1)
-		s.logger.Warn("kept traces were not accepted, they wait in the buffer", zap.Int("spans", spans),
-			zap.Duration("retry_in", pause), zap.Error(err))
+		s.logger.Error("kept traces were not accepted", zap.Int("spans", spans), zap.Error(err))
+		return true
 	}
 }
 
