@@ -363,7 +363,13 @@ func (l *Log) Close() {
 
 // View returns the log as it is now, to be read without the lock. Whoever reads it must hold a pin on the oldest
 // segment that it reads.
-func (l *Log) View() View { return View{segments: l.segments} }
+func (l *Log) View() View {
+	v := View{segments: l.segments}
+	if n := len(v.segments); n > 0 {
+		v.end = v.segments[n-1].end
+	}
+	return v
+}
 
 // Pin keeps the segment of pos, and so all newer ones, until Unpin. It reports whether the segment is still there.
 func (l *Log) Pin(pos Pos) bool {
@@ -383,7 +389,10 @@ func (v View) Unpin(pos Pos) {
 }
 
 // View is a log at one moment.
-type View struct{ segments []*segment }
+type View struct {
+	segments []*segment
+	end      int // of the newest segment: what follows may be being written
+}
 
 func (v View) segment(seq uint32) *segment {
 	last := len(v.segments) - 1

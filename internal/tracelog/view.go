@@ -146,9 +146,13 @@ func (w *writer) closeResource() {
 // reads the heads of all records: about 100 µs per segment.
 func (v View) Find(id [16]byte) []Pos {
 	var found []Pos
-	for _, s := range v.segments {
+	for i, s := range v.segments {
+		end := v.end
+		if i < len(v.segments)-1 {
+			end = s.end
+		}
 		var last Pos // the trace's newest record in the segment
-		for off := segmentHeader; ; {
+		for off := segmentHeader; off < end; {
 			kind, body, ok := header(s.mem, off)
 			if !ok {
 				break
