@@ -285,13 +285,14 @@ func (s *Shard) followKept(now Now, n int32, e *entry) {
 	s.remove(n)
 }
 
-// followDropped forgets spans of a trace that was dropped, unless they alone say that it must be kept: then the trace is
-// rescued, and the owner looks for what is left of it in the log.
+// followDropped forgets spans of a trace that was dropped, unless they alone say that it must be kept. Then, if late spans
+// may do that, the trace is rescued, and the owner looks for what is left of it in the log. So it is if nothing but the
+// memory of drops, which takes one new trace in 4,000 for a dropped one, says that there was a decision at all.
 func (s *Shard) followDropped(now Now, n int32, e *entry) {
-	s.late(now, e)
+	proven := s.late(now, e)
 	t := policy.Trace{ID: e.id, Facts: &e.facts, Bits: s.entries.bitsOf(n)}
 	v, certain := s.program.Certain(&t)
-	if !s.set.Rescue || !certain || v.Outcome != policy.Sampled || s.set.SpanIngest {
+	if proven && !s.set.Rescue || !certain || v.Outcome != policy.Sampled || s.set.SpanIngest {
 		s.stats.SpansLateDropped += uint64(e.facts.Spans)
 		s.stats.SpansDropped[DropLate] += uint64(e.facts.Spans)
 		s.note(now, e.id, noteDropped)
@@ -307,11 +308,13 @@ func (s *Shard) followDropped(now Now, n int32, e *entry) {
 	s.remove(n)
 }
 
-// late counts how late spans came.
-func (s *Shard) late(now Now, e *entry) {
-	if age, known := s.decided.age(e.hash, now.Mono); known {
+// late counts how late spans came, and reports whether their trace is among the newest that were decided for certain.
+func (s *Shard) late(now Now, e *entry) (known bool) {
+	age, known := s.decided.age(e.hash, now.Mono)
+	if known {
 		s.stats.LateAges[min(max(age, 0)/time.Second, ageSeconds-1)]++
 	}
+	return known
 }
 
 // DropAll drops all open traces.

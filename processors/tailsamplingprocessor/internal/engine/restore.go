@@ -152,6 +152,7 @@ func (x *restorer) noted(note *tracelog.Note, pos tracelog.Pos) {
 	case noteDropped:
 		x.dropped[note.ID] = struct{}{}
 		x.memory.Drop(x.now.Wall, note.ID)
+		x.decided.add(Hash(note.ID), x.now.Mono) // no earlier: when it really was is not known
 		x.close(note.ID)
 	}
 }
