@@ -236,7 +236,7 @@ func (w *patience) timer() <-chan time.Time {
 // refused in the middle would arrive twice.
 func (p *sampler) admit(ctx context.Context, td ptrace.Traces) error {
 	var wait patience
-	for p.pressure() >= 1 {
+	for !p.store.fits(p.segment) {
 		if p.overhead.Load() > p.store.Used() && p.relieveIndex(td.SpanCount()) {
 			return nil
 		}

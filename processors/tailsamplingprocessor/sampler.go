@@ -38,7 +38,8 @@ type sampler struct {
 	start     time.Time
 	sums      *tracelog.Sums
 	fragments atomic.Uint64
-	store     segstore.Store
+	store     *budget
+	segment   int                              // bytes of a segment of the log
 	newMemory func(limit int64) segstore.Store // makes the store of a sampler without storage
 	durable   bool                             // the store outlives the process
 	auction   bool                             // policies let the traces of one second compete
@@ -105,6 +106,7 @@ func (p *sampler) Start(_ context.Context, host component.Host) error {
 		return err
 	}
 	p.lanes = make([]*lane, p.laneCount())
+	p.segment = segmentSize(int64(p.cfg.MaxBuffer), len(p.lanes))
 	for i := range p.lanes {
 		p.lanes[i] = &lane{shard: engine.New(p.shardSettings(i, program)), wake: make(chan struct{}, 1)}
 	}
@@ -158,7 +160,7 @@ func (p *sampler) shardSettings(i int, program *policy.Program) engine.Settings 
 	n := len(p.lanes)
 	set := engine.Settings{
 		Log: tracelog.New(tracelog.Settings{
-			Shard: i, Store: p.store, SegmentSize: segmentSize(int64(p.cfg.MaxBuffer), n), Checksums: p.durable,
+			Shard: i, Store: p.store, SegmentSize: p.segment, Checksums: p.durable,
 		}),
 		Memory: decisionmemory.New(decisionmemory.Settings{
 			Kept:    share(p.cfg.DecisionCache.SampledCacheSize, 200_000, n),

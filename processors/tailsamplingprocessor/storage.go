@@ -14,23 +14,26 @@ import (
 
 // open opens the store and returns what a former life has left in it.
 func (p *sampler) open() ([]segstore.Existing, error) {
-	limit := int64(p.cfg.MaxBuffer)
+	store, former, err := p.openStore(int64(p.cfg.MaxBuffer))
+	p.store = &budget{store, &p.overhead}
+	return former, err
+}
+
+func (p *sampler) openStore(limit int64) (segstore.Store, []segstore.Existing, error) {
 	storage := p.cfg.Storage.Get()
 	if storage == nil {
-		p.store = p.newMemory(limit)
-		return nil, nil
+		return p.newMemory(limit), nil, nil
 	}
 	dir, former, err := segstore.OpenDir(storage.Directory, limit)
 	switch {
 	case err == nil:
-		p.store, p.durable = dir, true
-		return former, nil
+		p.durable = true
+		return dir, former, nil
 	case storage.OnFailure == onFailureMemory:
 		p.logger.Warn("storage cannot be used, traces are buffered in memory and do not survive the process", zap.Error(err))
-		p.store = p.newMemory(limit)
-		return nil, nil
+		return p.newMemory(limit), nil, nil
 	default:
-		return nil, fmt.Errorf("storage::directory: %w (storage::on_failure: memory would go on without)", err)
+		return nil, nil, fmt.Errorf("storage::directory: %w (storage::on_failure: memory would go on without)", err)
 	}
 }
 
