@@ -69,10 +69,10 @@ func (d *debugServer) stop(ctx context.Context) error {
 
 // debugView is what the endpoint answers, as JSON or as a page.
 type debugView struct {
-	Component component.ID     `json:"component"`
-	Trace     *traceView       `json:"trace,omitempty"`
-	Policies  []policyView     `json:"policies"`
-	Balance   map[string]int64 `json:"spans"`
+	Component component.ID `json:"component"`
+	Trace     *traceView   `json:"trace,omitempty"`
+	Policies  []policyView `json:"policies"`
+	Spans     balanceView  `json:"spans"`
 }
 
 type traceView struct {
@@ -86,8 +86,27 @@ type traceView struct {
 	DueSeconds  float64 `json:"due_in_seconds,omitempty"`
 	DurationMS  float64 `json:"trace_duration_ms,omitempty"`
 	Bytes       uint64  `json:"bytes,omitempty"`
-	RootSeen    bool    `json:"root_seen"`
+	RootSeen    *bool   `json:"root_seen,omitempty"` // of an open trace
 	CanRescue   bool    `json:"can_be_rescued"`
+}
+
+// balanceView: received + recovered + rescued = kept + dropped + failed + held.
+type balanceView struct {
+	Received  uint64 `json:"received"`
+	Recovered uint64 `json:"recovered"`
+	Rescued   uint64 `json:"rescued"`
+	Kept      uint64 `json:"kept"`
+	Dropped   uint64 `json:"dropped"`
+	Failed    uint64 `json:"failed"`
+	Held      int64  `json:"held"`
+}
+
+// Root says in words whether the root of an open trace was seen.
+func (v *traceView) Root() string {
+	if *v.RootSeen {
+		return "root seen"
+	}
+	return "root not seen yet"
 }
 
 type policyView struct {
@@ -111,7 +130,7 @@ func (d *debugServer) show(w http.ResponseWriter, r *http.Request) {
 		}
 		view.Trace = d.trace(id)
 	}
-	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+	if wantsPage(r) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		if err := debugPage.Execute(w, view); err != nil {
 			d.sampler.logger.Debug("debug page", zap.Error(err))
@@ -121,6 +140,8 @@ func (d *debugServer) show(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, view)
 }
 
+func wantsPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
+
 func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	enc := json.NewEncoder(w)
@@ -128,8 +149,12 @@ func writeJSON(w http.ResponseWriter, v any) {
 	_ = enc.Encode(v) // an error says that the client is gone: nobody to tell
 }
 
-// rescue keeps a trace after all.
+// rescue keeps a trace after all. A page of somebody else that a browser shows may not ask for it.
 func (d *debugServer) rescue(w http.ResponseWriter, r *http.Request) {
+	if err := http.NewCrossOriginProtection().Check(r); err != nil {
+		http.Error(w, err.Error(), http.StatusForbidden)
+		return
+	}
 	id, err := parseTraceID(r.URL.Query().Get("trace_id"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -141,6 +166,10 @@ func (d *debugServer) rescue(w http.ResponseWriter, r *http.Request) {
 	}
 	if !d.sampler.rescue(id) {
 		http.Error(w, "no span of the trace is in the buffer any more", http.StatusNotFound)
+		return
+	}
+	if wantsPage(r) {
+		http.Redirect(w, r, r.URL.String(), http.StatusSeeOther)
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
@@ -164,11 +193,11 @@ func (d *debugServer) trace(id [16]byte) *traceView {
 	view, unpin := l.shard.Borrow()
 	l.mu.Unlock()
 	v := &traceView{
-		TraceID: hex.EncodeToString(id[:]), State: x.State, Spans: x.Spans, Bytes: x.Bytes, RootSeen: x.Root,
+		TraceID: hex.EncodeToString(id[:]), State: x.State, Spans: x.Spans, Bytes: x.Bytes,
 		AgeSeconds: x.Age.Seconds(), Policy: x.Policy, DurationMS: float64(x.Duration) / float64(time.Millisecond),
 	}
 	if x.State == engine.StateOpen {
-		v.DueSeconds = x.Deadline.Seconds()
+		v.DueSeconds, v.RootSeen = x.Deadline.Seconds(), &x.Root
 	} else {
 		v.Spans = len(view.Find(id))
 	}
@@ -222,10 +251,9 @@ func (d *debugServer) view() *debugView {
 	for _, n := range sum.SpansDropped {
 		dropped += n
 	}
-	v.Balance = map[string]int64{
-		"received": int64(sum.SpansIn), "recovered": int64(sum.SpansRecovered), "rescued": int64(sum.rescued),
-		"kept": int64(sum.delivered), "dropped": int64(dropped), "failed": int64(sum.failed),
-		"held": sum.held(),
+	v.Spans = balanceView{
+		Received: sum.SpansIn, Recovered: sum.SpansRecovered, Rescued: sum.rescued,
+		Kept: sum.delivered, Dropped: dropped, Failed: sum.failed, Held: sum.held(),
 	}
 	return v
 }

@@ -119,6 +119,7 @@ func (p *sampler) Start(_ context.Context, host component.Host) error {
 	if !p.durable {
 		p.reserve = reserveMemory(int64(p.cfg.MaxBuffer))
 	}
+	p.telemetry.flush()
 	p.leave = tracefate.Enter(p)
 	p.delivery, p.endDelivery = context.WithCancel(context.Background())
 	ctx, stop := context.WithCancel(context.Background())

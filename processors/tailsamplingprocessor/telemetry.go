@@ -116,6 +116,7 @@ func (t *telemetry) report(c interface {
 	if s == nil {
 		s = &instrument{add: c.Add, attrs: metric.WithAttributes(attrs...)}
 		t.series[name] = s
+		s.add(context.Background(), 0, s.attrs) // a rate needs to see where the first jump came from
 	}
 	if diff := value - t.last[s]; diff != 0 {
 		t.last[s] = value
@@ -247,7 +248,7 @@ func (t *telemetry) policies() {
 		name := attribute.String("policy", t.prefix+s.Name)
 		for _, o := range outcomes {
 			c := s.Counts[o]
-			if c.Traces == 0 {
+			if c.Traces == 0 && o == policy.Dropped {
 				continue
 			}
 			attrs := append([]attribute.KeyValue{name}, outcomeAttributes(o)...)
