@@ -222,17 +222,18 @@ func (c *comparison) span(span ptrace.Span) {
 	span.Attributes().PutStr("pad", strings.Repeat(fmt.Sprint(c.spans), c.IntN(80)*pick(c.Rand, 1, 1, 1, 8)))
 }
 
-// agreed tells whether the memory of decisions, which may be mistaken and forgets over a restart, knows of a trace what
-// the twin does. The comparison leaves other traces alone.
+// agreed tells whether the memories of decisions, which may be mistaken and forget, know of a trace what the twin does.
+// The comparison leaves other traces alone.
 func (c *comparison) agreed(id pcommon.TraceID) bool {
 	answer, _ := c.set.Memory.Lookup(moment(c.now).Wall, id)
+	_, proven := c.feeder.shard.decided.age(Hash(id), c.now)
 	switch {
 	case c.twin.find(id) != nil:
 		return true
 	case c.twin.kept[id]:
 		return answer == decisionmemory.WasKept
 	case c.twin.dropped[id]:
-		return answer == decisionmemory.WasDropped
+		return answer == decisionmemory.WasDropped && proven
 	}
 	return answer == decisionmemory.Unknown
 }
