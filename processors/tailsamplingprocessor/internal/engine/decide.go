@@ -179,13 +179,14 @@ func (s *Shard) observe(now Now, e *entry) {
 }
 
 func (s *Shard) keep(now Now, e *entry, v policy.Verdict, reason Reason) {
-	s.memory.Keep(now.Wall, e.id, decisionmemory.Kept{
+	k := decisionmemory.Kept{
 		Policy:       s.policies.number(v.Policy),
 		SubPolicy:    s.subs.number(v.SubPolicy),
 		Threshold:    v.Threshold,
 		HasThreshold: v.HasThreshold,
-	})
-	s.note(now, e.id, noteKept)
+	}
+	s.memory.Keep(now.Wall, e.id, k)
+	s.note(now, e.id, noteKept, thresholdNote(k))
 	s.emit(now, e, v, reason)
 }
 
@@ -206,7 +207,7 @@ func (s *Shard) emit(now Now, e *entry, v policy.Verdict, reason Reason) {
 
 func (s *Shard) drop(now Now, e *entry, v policy.Verdict) {
 	s.memory.Drop(now.Wall, e.id)
-	s.note(now, e.id, noteDropped)
+	s.note(now, e.id, noteDropped, 0)
 	s.stats.SpansDropped[dropReason(v)] += uint64(e.facts.Spans)
 }
 
@@ -267,7 +268,7 @@ func (s *Shard) tooLarge(now Now, n int32, e *entry) {
 	s.observe(now, e)
 	s.stats.SpansDropped[DropSize] += uint64(e.facts.Spans)
 	s.memory.Drop(now.Wall, e.id)
-	s.note(now, e.id, noteDropped)
+	s.note(now, e.id, noteDropped, 0)
 	s.remove(n)
 }
 
@@ -277,7 +278,7 @@ func (s *Shard) followKept(now Now, n int32, e *entry) {
 	_, k := s.memory.Lookup(now.Wall, e.id)
 	s.stats.SpansLateKept += uint64(e.facts.Spans)
 	s.stats.DecidedFor[ReasonLate]++
-	s.note(now, e.id, noteKept) // once more: the first note may go before these records do
+	s.note(now, e.id, noteKept, thresholdNote(k)) // once more: the first note may go before these records do
 	s.emit(now, e, policy.Verdict{
 		Outcome: policy.Sampled, Policy: s.policies.at(k.Policy), SubPolicy: s.subs.at(k.SubPolicy),
 		Threshold: k.Threshold, HasThreshold: k.HasThreshold,
@@ -295,7 +296,7 @@ func (s *Shard) followDropped(now Now, n int32, e *entry) {
 	if proven && !s.set.Rescue || !certain || v.Outcome != policy.Sampled || s.set.SpanIngest {
 		s.stats.SpansLateDropped += uint64(e.facts.Spans)
 		s.stats.SpansDropped[DropLate] += uint64(e.facts.Spans)
-		s.note(now, e.id, noteDropped)
+		s.note(now, e.id, noteDropped, 0)
 		s.remove(n)
 		return
 	}

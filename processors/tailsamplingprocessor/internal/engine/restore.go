@@ -12,14 +12,29 @@ import (
 // What a note in the log says.
 const (
 	noteDropped   byte = iota
-	noteKept           // decided, to be handed on
+	noteKept           // decided, to be handed on; Data is a thresholdNote
 	noteDelivered      // accepted by whoever comes next; Data is the position of the newest record
 )
 
-func (s *Shard) note(now Now, id [16]byte, what byte) {
+func (s *Shard) note(now Now, id [16]byte, what byte, data uint64) {
 	if s.set.Notes {
-		s.writeNote(now, tracelog.Note{ID: id, What: what})
+		s.writeNote(now, tracelog.Note{ID: id, What: what, Data: data})
 	}
+}
+
+// thresholdNote is the threshold of a kept trace plus one, 0 if it has none.
+func thresholdNote(k decisionmemory.Kept) uint64 {
+	if !k.HasThreshold {
+		return 0
+	}
+	return k.Threshold + 1
+}
+
+func keptOf(thresholdNote uint64) decisionmemory.Kept {
+	if thresholdNote == 0 {
+		return decisionmemory.Kept{}
+	}
+	return decisionmemory.Kept{Threshold: thresholdNote - 1, HasThreshold: true}
 }
 
 // writeNote is best effort: without its note a trace is decided, or handed on, once more after a crash.
@@ -70,7 +85,7 @@ func (s *Shard) Restore(now Now, shard int, former []tracelog.Former) (r Restore
 	for _, c := range x.undelivered() {
 		r.Kept++
 		r.Spans += int(c.spans)
-		s.redeliver(c)
+		s.redeliver(now, c)
 	}
 	s.stats.SpansRecovered += uint64(r.Spans)
 	s.stats.TracesRecovered += uint64(r.Traces)
@@ -148,6 +163,7 @@ func (x *restorer) noted(note *tracelog.Note, pos tracelog.Pos) {
 	case noteDelivered:
 		x.delivered(note, pos)
 	case noteKept:
+		x.memory.Keep(x.now.Wall, note.ID, keptOf(note.Data))
 		x.notedKept(note.ID, pos)
 	case noteDropped:
 		x.dropped[note.ID] = struct{}{}
@@ -158,7 +174,6 @@ func (x *restorer) noted(note *tracelog.Note, pos tracelog.Pos) {
 }
 
 func (x *restorer) notedKept(id [16]byte, pos tracelog.Pos) {
-	x.memory.Keep(x.now.Wall, id, decisionmemory.Kept{})
 	if _, known := x.kept[id]; !known {
 		x.kept[id] = nil
 	}
@@ -177,6 +192,7 @@ func (x *restorer) notedKept(id [16]byte, pos tracelog.Pos) {
 // the position in the note.
 func (x *restorer) delivered(note *tracelog.Note, pos tracelog.Pos) {
 	if _, known := x.kept[note.ID]; !known {
+		x.memory.Keep(x.now.Wall, note.ID, decisionmemory.Kept{})
 		x.notedKept(note.ID, pos) // that note is gone, or there was no room for it
 	}
 	queue := x.kept[note.ID]
@@ -205,12 +221,13 @@ func (x *restorer) close(id [16]byte) (e entry, was bool) {
 	return e, true
 }
 
-// redeliver hands on a trace that was kept in the former life.
-func (s *Shard) redeliver(c *chain) {
+// redeliver hands on a trace that was kept in the former life, by a policy that is not known any more.
+func (s *Shard) redeliver(now Now, c *chain) {
 	s.log.Pin(c.first)
+	_, kept := s.memory.Lookup(now.Wall, c.id)
 	s.stats.SpansKept += uint64(c.spans)
 	s.decisions = append(s.decisions, Decision{
 		ID: c.id, Head: c.head, First: c.first, Spans: c.spans, Policy: -1, SubPolicy: -1,
-		Reason: c.reason, Program: s.program,
+		Threshold: kept.Threshold, HasTh: kept.HasThreshold, Reason: c.reason, Program: s.program,
 	})
 }
