@@ -212,8 +212,7 @@ func (in *intake) unlock() {
 		return
 	}
 	in.lane.shard.EndFragment(in.now)
-	in.lane.queueKept()
-	in.lane.mu.Unlock()
+	in.lane.unlock()
 	in.locked = false
 }
 
@@ -238,6 +237,7 @@ func (p *sampler) admit(ctx context.Context, td ptrace.Traces) error {
 	var wait patience
 	for !p.store.fits(p.segment) {
 		if p.overhead.Load() > p.store.Used() && p.relieveIndex(td.SpanCount()) {
+			p.relieve() // the index does not shrink by that: the log must, as decisions are remembered
 			return nil
 		}
 		if err := p.makeRoom(ctx, segstore.ErrFull, &wait); err != nil {
@@ -253,7 +253,7 @@ func (p *sampler) makeRoom(ctx context.Context, cause error, wait *patience) err
 	freed := p.space.wait()
 	var expired <-chan time.Time
 	if !errors.Is(cause, engine.ErrTooManyTraces) { // then, by block_on_overflow, as long as the caller waits
-		if p.relieve() {
+		if p.relieve() || p.overhead.Load() > p.store.Used() && p.relieveIndex(decideAtOnce) {
 			return nil
 		}
 		expired = wait.timer()
@@ -304,8 +304,7 @@ func (p *sampler) relieveIndex(spans int) bool {
 		return false
 	}
 	decided := fullest.shard.DecideOldest(p.now(), max(decideAtOnce, spans), engine.ReasonMemory)
-	fullest.queueKept()
-	fullest.mu.Unlock()
+	fullest.unlock()
 	return decided > 0
 }
 
@@ -314,8 +313,7 @@ func (l *lane) relieve(now engine.Now) (useful bool) {
 		return false
 	}
 	useful = l.shard.Relieve(now)
-	l.queueKept()
-	l.mu.Unlock()
+	l.unlock()
 	return useful
 }
 

@@ -1,13 +1,17 @@
 package tailsamplingprocessor
 
 import (
+	"context"
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
@@ -88,4 +92,111 @@ func TestOverload(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Callers wait at num_traces, each as long as its context lasts, and go on when a trace is decided. Nobody waits for
+// another who waits.
+func TestBlockOnOverflow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(next)
+		p := startFaulty(t, "decision_wait: 5s\nnum_traces: 100\nblock_on_overflow: true\npolicies: [{name: all, type: always_sample}]", n)
+		var callers sync.WaitGroup
+		var taken, ended atomic.Int64
+		for c := range 40 {
+			callers.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				if c%4 == 0 {
+					ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+				}
+				defer cancel()
+				g := &traffic{made: uint64(c) << 40}
+				for i := range 20 {
+					err := p.ConsumeTraces(ctx, g.request(ptrace.StatusCodeOk, c<<20+i, 1, 2))
+					if err == nil {
+						taken.Add(2)
+						continue
+					}
+					assert.ErrorIs(t, err, engine.ErrTooManyTraces)
+					assert.ErrorIs(t, err, context.DeadlineExceeded)
+					assert.False(t, consumererror.IsPermanent(err))
+					ended.Add(1)
+					return
+				}
+			})
+		}
+		callers.Wait()
+		assert.Positive(t, ended.Load())
+		assert.Greater(t, taken.Load(), int64(1200), "the 30 with time have all been taken")
+		sum := p.telemetry.look()
+		assert.Equal(t, taken.Load(), int64(sum.SpansIn))
+		assert.Equal(t, uint64(2*ended.Load()), p.telemetry.refused[refusedTraces].Load())
+		assert.Zero(t, sum.DecidedFor[engine.ReasonTraces])
+		stopSampler(t, p.sampler)
+		requireSettled(t, p.sampler)
+		different, twice := n.spans()
+		assert.Equal(t, taken.Load(), int64(different))
+		assert.Zero(t, twice)
+	})
+}
+
+// Callers who wait at num_traces do not keep a shutdown waiting.
+func TestShutdownWhileCallersWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := startFaulty(t, "decision_wait: 1h\nnum_traces: 10\nblock_on_overflow: true\npolicies: [{name: all, type: always_sample}]", new(next))
+		var callers sync.WaitGroup
+		for c := range 20 {
+			callers.Go(func() {
+				g := &traffic{made: uint64(c) << 40}
+				err := p.ConsumeTraces(t.Context(), g.request(ptrace.StatusCodeOk, c<<20, 100, 1))
+				assert.ErrorIs(t, err, errEnded)
+			})
+		}
+		synctest.Wait()
+		stopSampler(t, p.sampler)
+		callers.Wait()
+		requireSettled(t, p.sampler)
+	})
+}
+
+// What must be kept and cannot leave fills memory: then, and only then, are callers refused, after a second, in a way
+// that says «come back». When it leaves they are taken again.
+func TestCallersAreRefusedOnlyWhileKeptTracesCannotLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		n := &next{before: func(context.Context, int, ptrace.Traces) error {
+			if down.Load() {
+				return errDown
+			}
+			return nil
+		}}
+		p := startFaulty(t, "decision_wait: 1s\nmax_buffer: 16MiB\npolicies: [{name: all, type: always_sample}]\ndelivery: {retry: {max_elapsed_time: 0}}", n)
+		down.Store(true)
+		g := new(traffic)
+		accepted, i := 0, 0
+		var err error
+		for ; err == nil; i++ {
+			if err = p.ConsumeTraces(t.Context(), wide(g, i, 100)); err == nil {
+				accepted += 100
+			}
+			require.Less(t, i, 1000)
+		}
+		assert.ErrorIs(t, err, errOverloaded)
+		assert.False(t, consumererror.IsPermanent(err))
+		assert.Greater(t, accepted, 10_000, "16 MiB of spans of 1 KiB")
+		before := time.Now()
+		require.Error(t, p.ConsumeTraces(t.Context(), wide(g, i, 100)))
+		assert.Equal(t, time.Second, time.Since(before))
+		down.Store(false)
+		time.Sleep(time.Minute)
+		for range 100 {
+			i++
+			require.NoError(t, p.ConsumeTraces(t.Context(), wide(g, i, 100)))
+			accepted += 100
+		}
+		stopSampler(t, p.sampler)
+		requireSettled(t, p.sampler)
+		different, twice := n.spans()
+		assert.GreaterOrEqual(t, different, accepted)
+		assert.Zero(t, twice)
+	})
 }

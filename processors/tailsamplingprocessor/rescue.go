@@ -66,7 +66,6 @@ func (p *sampler) rescue(id [16]byte) bool {
 		}
 	}
 	l.shard.Rescue(p.now(), id) // refuses what was kept meanwhile
-	l.queueKept()
-	l.mu.Unlock()
+	l.unlock()
 	return true
 }

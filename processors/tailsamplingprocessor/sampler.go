@@ -44,7 +44,7 @@ type sampler struct {
 	durable   bool                             // the store outlives the process
 	auction   bool                             // policies let the traces of one second compete
 	lanes     []*lane
-	overhead  atomic.Int64 // bytes of indexes and decision memories, as of the last tick
+	overhead  atomic.Int64 // bytes of indexes and decision memories
 	telemetry *telemetry
 	debug     *debugServer
 	reserve   func() // gives the memory limit back
@@ -60,10 +60,13 @@ type sampler struct {
 
 // lane is one shard of traces: the lock, what it guards, and the sender of what the shard keeps.
 type lane struct {
-	mu    sync.Mutex // guards shard, queue and ended; never held with another lane's
+	mu    sync.Mutex // guards shard, queue, ended and counted; never held with another lane's
 	shard *engine.Shard
 	queue []engine.Decision // kept traces on their way to the sender
 	ended bool              // nothing is taken in any more, and the store may be gone
+
+	overhead *atomic.Int64 // of all lanes, the sampler's
+	counted  int64         // in overhead
 
 	wake      chan struct{} // capacity 1: something was queued
 	delivered atomic.Uint64 // spans
@@ -108,7 +111,7 @@ func (p *sampler) Start(_ context.Context, host component.Host) error {
 	p.lanes = make([]*lane, p.laneCount())
 	p.segment = segmentSize(int64(p.cfg.MaxBuffer), len(p.lanes))
 	for i := range p.lanes {
-		p.lanes[i] = &lane{shard: engine.New(p.shardSettings(i, program)), wake: make(chan struct{}, 1)}
+		p.lanes[i] = &lane{shard: engine.New(p.shardSettings(i, program)), wake: make(chan struct{}, 1), overhead: &p.overhead}
 	}
 	p.telemetry.begin(p, program)
 	p.restore(former)
@@ -255,7 +258,6 @@ func (p *sampler) tick(ctx context.Context) {
 
 // advance decides all traces whose time has come, lane by lane.
 func (p *sampler) advance() {
-	var overhead int64
 	pressure := p.pressure()
 	limit := decideAtOnce
 	if p.auction {
@@ -268,33 +270,16 @@ func (p *sampler) advance() {
 			l.shard.SetPressure(pressure)
 			now := p.now()
 			more = l.shard.Advance(now, limit)
-			l.queueKept()
-			u := l.shard.Usage(now.Mono)
 			held := time.Since(began)
-			l.mu.Unlock()
+			l.unlock()
 			p.telemetry.decided(held)
-			if !more {
-				overhead += u.Index + u.Memory
-			}
 		}
 	}
-	p.overhead.Store(overhead)
 	p.space.broadcast()
 }
 
 // collect queues what the shard has kept. l.mu held.
 func (l *lane) collect() { l.queue = append(l.queue, l.shard.Take()...) }
-
-// queueKept queues what the shard has kept and tells the sender. l.mu held: the channel is closed once l.ended is set.
-func (l *lane) queueKept() {
-	l.collect()
-	if len(l.queue) > 0 && !l.ended {
-		select {
-		case l.wake <- struct{}{}:
-		default:
-		}
-	}
-}
 
 // errEnded is for callers that come later than a collector's pipelines do.
 var errEnded = errors.New("tail_sampling: the processor is shut down")
@@ -307,6 +292,22 @@ func (l *lane) lock() error {
 		return errEnded
 	}
 	return nil
+}
+
+// unlock ends what may have decided something: it queues what was kept, tells the sender, and counts what the lane holds
+// beside its log.
+func (l *lane) unlock() {
+	l.collect()
+	if len(l.queue) > 0 && !l.ended { // then the channel may be closed
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
+	}
+	now := l.shard.Overhead()
+	l.overhead.Add(now - l.counted)
+	l.counted = now
+	l.mu.Unlock()
 }
 
 // pressure is how full the buffer is, 0 to 1.

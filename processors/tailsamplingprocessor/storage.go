@@ -60,8 +60,7 @@ func (p *sampler) restore(former []segstore.Existing) {
 	for i, l := range p.lanes {
 		l.mu.Lock()
 		r := l.shard.Restore(p.now(), i, byLane[i])
-		l.queueKept()
-		l.mu.Unlock()
+		l.unlock()
 		p.telemetry.damaged.Add(uint64(r.Torn))
 		traces, spans, kept = traces+r.Traces, spans+r.Spans, kept+r.Kept
 	}

@@ -131,7 +131,7 @@ func (u *Usage) Add(o Usage) {
 func (s *Shard) Usage(now time.Duration) Usage {
 	u := Usage{
 		Log:    s.log.Bytes(),
-		Index:  s.index.bytes() + s.entries.bytes() + int64(len(s.wheel.slots))*4 + s.decided.bytes(),
+		Index:  s.indexBytes(),
 		Memory: int64(s.memory.Bytes()),
 	}
 	u.Kept, u.Dropped = s.memory.Len()
@@ -140,6 +140,13 @@ func (s *Shard) Usage(now time.Duration) Usage {
 	}
 	return u
 }
+
+func (s *Shard) indexBytes() int64 {
+	return s.index.bytes() + s.entries.bytes() + int64(len(s.wheel.slots))*4 + s.decided.bytes()
+}
+
+// Overhead is what is held beside the log, in bytes.
+func (s *Shard) Overhead() int64 { return s.indexBytes() + int64(s.memory.Bytes()) }
 
 // Segments is the number of segments of the log.
 func (s *Shard) Segments() int { return s.log.Segments() }
