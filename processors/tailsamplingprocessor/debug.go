@@ -188,9 +188,11 @@ func parseTraceID(text string) (id [16]byte, err error) {
 
 func (d *debugServer) trace(id [16]byte) *traceView {
 	l := d.sampler.laneOf(id)
-	l.mu.Lock()
+	if l.lock() != nil {
+		return &traceView{TraceID: hex.EncodeToString(id[:]), State: engine.StateUnknown, Explanation: errEnded.Error()}
+	}
 	x := l.shard.Explain(d.sampler.now(), id)
-	view, unpin := l.shard.Borrow()
+	view, giveBack := l.borrow()
 	l.mu.Unlock()
 	v := &traceView{
 		TraceID: hex.EncodeToString(id[:]), State: x.State, Spans: x.Spans, Bytes: x.Bytes,
@@ -201,7 +203,7 @@ func (d *debugServer) trace(id [16]byte) *traceView {
 	} else {
 		v.Spans = len(view.Find(id))
 	}
-	unpin()
+	giveBack()
 	if x.HasTh {
 		v.Probability = probability.Threshold(x.Threshold).Probability()
 	}

@@ -49,6 +49,7 @@ func TestNextFailsThenWorks(t *testing.T) {
 			require.NoError(t, p.ConsumeTraces(t.Context(), g.request(ptrace.StatusCodeOk, i*20, 20, 3)))
 		}
 		time.Sleep(30 * time.Minute)
+		synctest.Wait()
 		different, twice := n.spans()
 		assert.Equal(t, 1200, different)
 		assert.Zero(t, twice)
@@ -211,6 +212,7 @@ func TestNextChangesWhatItRefuses(t *testing.T) {
 		p := startFaulty(t, everything, n)
 		require.NoError(t, p.ConsumeTraces(t.Context(), new(traffic).request(ptrace.StatusCodeOk, 1, 1, 3)))
 		time.Sleep(10 * time.Minute)
+		synctest.Wait()
 		assert.Equal(t, map[string]int{"shop GET /item/0": 1, "shop GET /item/1": 1, "shop GET /item/2": 1}, names)
 		stopSampler(t, p.sampler)
 		requireSettled(t, p.sampler)
@@ -252,6 +254,7 @@ func TestNextFailsWithoutRetries(t *testing.T) {
 		p := startFaulty(t, everything+"delivery: {retry: {enabled: false}}", n)
 		require.NoError(t, p.ConsumeTraces(t.Context(), new(traffic).request(ptrace.StatusCodeOk, 1, 1, 3)))
 		time.Sleep(6 * time.Second)
+		synctest.Wait()
 		assert.Equal(t, uint64(3), p.telemetry.look().failed)
 		assert.Equal(t, 1, n.calls)
 		stopSampler(t, p.sampler)

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
+	"github.com/tailgate-otel/tailgate/internal/tracefate"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/internal/engine"
 )
 
@@ -127,6 +128,22 @@ func TestConsumeAfterShutdown(t *testing.T) {
 	})
 }
 
+// Who asks for a trace of a processor that is gone gets no answer, not the memory that it had.
+func TestAskAfterShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		for life := range 2 { // in the second life what is open must be read from the log
+			p := startFaulty(t, inDirectory(everything, dir), new(next))
+			if life == 0 {
+				require.NoError(t, p.ConsumeTraces(t.Context(), new(traffic).request(ptrace.StatusCodeOk, 1, 1, 3)))
+			}
+			stopSampler(t, p.sampler)
+			assert.Equal(t, tracefate.Unknown, p.Fate(traceNumber(1)))
+			assert.False(t, p.Keep(traceNumber(1)))
+		}
+	})
+}
+
 // Callers, ticks, a full buffer, refused batches and a shutdown in the middle of it all, in real time: what was
 // accepted left once, or is counted. This is for the race detector.
 func TestShutdownUnderLoad(t *testing.T) {
@@ -173,10 +190,23 @@ policies: [{name: errors, type: status_code, status_code: {status_codes: [ERROR]
 			}
 		})
 	}
+	over := make(chan struct{})
+	callers.Go(func() { // and one who reads what is in the buffer
+		debug := &debugServer{sampler: p.sampler}
+		for i := 0; ; i++ {
+			select {
+			case <-over:
+				return
+			default:
+				debug.trace(traceNumber(i * 50))
+			}
+		}
+	})
 	time.Sleep(length)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	require.NoError(t, p.Shutdown(ctx))
+	close(over)
 	callers.Wait()
 	requireSettled(t, p.sampler)
 	different, twice := n.spans()

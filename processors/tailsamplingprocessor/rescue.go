@@ -23,7 +23,9 @@ func (p *sampler) laneOf(id [16]byte) *lane {
 // Fate implements tracefate.Sampler.
 func (p *sampler) Fate(id [16]byte) tracefate.Fate {
 	l := p.laneOf(id)
-	l.mu.Lock()
+	if l.lock() != nil {
+		return tracefate.Unknown
+	}
 	defer l.mu.Unlock()
 	switch l.shard.Explain(p.now(), id).State {
 	case engine.StateOpen:
@@ -54,8 +56,8 @@ func (p *sampler) rescue(id [16]byte) bool {
 		return false
 	}
 	open := l.shard.Explain(p.now(), id).State == engine.StateOpen
-	view, unpin := l.shard.Borrow()
-	defer unpin()
+	view, giveBack := l.borrow()
+	defer giveBack()
 	if !open {
 		l.mu.Unlock()
 		if len(view.Find(id)) == 0 {

@@ -65,8 +65,9 @@ type lane struct {
 	queue []engine.Decision // kept traces on their way to the sender
 	ended bool              // nothing is taken in any more, and the store may be gone
 
-	overhead *atomic.Int64 // of all lanes, the sampler's
-	counted  int64         // in overhead
+	readers  sync.WaitGroup // of a log that is lent; the store is not closed before
+	overhead *atomic.Int64  // of all lanes, the sampler's
+	counted  int64          // in overhead
 
 	wake      chan struct{} // capacity 1: something was queued
 	delivered atomic.Uint64 // spans
@@ -310,6 +311,16 @@ func (l *lane) unlock() {
 	l.mu.Unlock()
 }
 
+// borrow lends the lane's whole log, to be read without the lock until it is given back. l.mu held, the lane not ended.
+func (l *lane) borrow() (v tracelog.View, giveBack func()) {
+	v, unpin := l.shard.Borrow()
+	l.readers.Add(1)
+	return v, func() {
+		unpin()
+		l.readers.Done()
+	}
+}
+
 // pressure is how full the buffer is, 0 to 1.
 func (p *sampler) pressure() float64 {
 	return float64(p.store.Used()+p.overhead.Load()) / float64(p.cfg.MaxBuffer)
@@ -352,6 +363,9 @@ func (p *sampler) Shutdown(ctx context.Context) error {
 	}
 	if !done { // somebody downstream does not return, and the sender still reads the store
 		return errors.Join(err, errors.New("the next consumer did not return before the deadline of the shutdown"))
+	}
+	for _, l := range p.lanes {
+		l.readers.Wait()
 	}
 	return errors.Join(err, p.store.Close())
 }
