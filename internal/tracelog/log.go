@@ -42,10 +42,11 @@ type Log struct {
 }
 
 type segment struct {
-	seq  uint32
-	mem  []byte
-	end  int // of the last record
-	pins atomic.Int32
+	seq     uint32
+	mem     []byte
+	end     int  // of the last record
+	checked bool // records have checksums
+	pins    atomic.Int32
 }
 
 type owner struct {
@@ -250,7 +251,7 @@ func (l *Log) roll(base uint64, size int) error {
 	putSegmentHeader(mem, l.set.Shard, seq, base)
 	l.bytes += int64(len(mem))
 	// A new slice, so that views taken before stay as they are.
-	l.segments = append(slices.Clip(l.segments), &segment{seq: seq, mem: mem, end: segmentHeader})
+	l.segments = append(slices.Clip(l.segments), &segment{seq: seq, mem: mem, end: segmentHeader, checked: l.set.Checksums})
 	l.next = seq + 1
 	l.enc.buf, l.enc.w = mem, segmentHeader
 	l.forget()

@@ -61,7 +61,7 @@ func (l *Log) Adopt(former []Former) (adopted []Former, damaged int) {
 			continue
 		}
 		adopted = append(adopted, f)
-		l.segments = append(l.segments, &segment{seq: uint32(f.Seq), mem: f.Mem, end: len(f.Mem)})
+		l.segments = append(l.segments, &segment{seq: uint32(f.Seq), mem: f.Mem, end: len(f.Mem), checked: l.set.Checksums})
 		l.bytes += int64(len(f.Mem))
 		l.next = uint32(f.Seq) + 1
 	}

@@ -3,6 +3,7 @@ package tracelog
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -305,4 +306,33 @@ func FuzzScan(f *testing.F) {
 		}
 		readEverything(t, former)
 	})
+}
+
+// A chain that leads behind a tear is followed as long as its records are what was written, and no further: a damaged
+// one is not handed on, however well it can be read.
+func TestDamagedRecordIsNotRead(t *testing.T) {
+	l := New(Settings{Store: &heap{}, Marker: marks{}, SegmentSize: 8 << 10, Checksums: true})
+	var positions []Pos
+	span := ptrace.NewSpan()
+	span.SetTraceID([16]byte{1})
+	for range 5 {
+		var prev Pos
+		if len(positions) > 0 {
+			prev = positions[len(positions)-1]
+		}
+		a, err := l.Append(1, oneScope(), prev, span)
+		if err != nil {
+			t.Fatal(err)
+		}
+		positions = append(positions, a.Pos)
+	}
+	_, body, _ := header(l.segments[0].mem, positions[2].off())
+	body[len(body)-1] ^= 1 // the status: still a span
+	found, err := l.View().Positions(nil, Trace{ID: [16]byte{1}, Head: positions[4]})
+	if !errors.Is(err, ErrCorrupt) || !slices.Equal(found, positions[3:]) {
+		t.Errorf("found %v and %v, want %v and %v", found, err, positions[3:], ErrCorrupt)
+	}
+	if _, n := l.View().AppendOTLP(nil, [16]byte{1}, positions); n.Unreadable != 1 {
+		t.Errorf("%d unreadable, want 1", n.Unreadable)
+	}
 }

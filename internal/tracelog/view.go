@@ -47,7 +47,7 @@ func (v View) head(pos Pos) (reader, spanHead, error) {
 		return reader{}, spanHead{}, err
 	}
 	h := r.spanHead(pos)
-	if r.bad {
+	if r.bad || s.checked && checkOf(s.mem, pos.off()) != checksum(spanRecord, s.mem[pos.off()+recordHeader:r.end]) {
 		return r, h, fmt.Errorf("%w: %s", ErrCorrupt, pos)
 	}
 	return r, h, nil
