@@ -72,6 +72,7 @@ type debugView struct {
 	Component component.ID `json:"component"`
 	Trace     *traceView   `json:"trace,omitempty"`
 	Policies  []policyView `json:"policies"`
+	Rates     []rateView   `json:"rates,omitempty"`
 	Spans     balanceView  `json:"spans"`
 }
 
@@ -89,6 +90,17 @@ type traceView struct {
 	RootSeen    *bool   `json:"root_seen,omitempty"` // of an open trace
 	CanRescue   bool    `json:"can_be_rescued"`
 }
+
+// rateView is what an adaptive rule has found for one of its busiest keys.
+type rateView struct {
+	Rule            string  `json:"rule"`
+	Key             string  `json:"key"`
+	Probability     float64 `json:"probability"`
+	TracesPerSecond float64 `json:"traces_per_second"`
+}
+
+// busiest is how many keys of a rule are shown.
+const busiest = 20
 
 // balanceView: received + recovered + rescued = kept + dropped + failed + held.
 type balanceView struct {
@@ -247,6 +259,11 @@ func (d *debugServer) view() *debugView {
 			view.LastError = s.LastError.Error()
 		}
 		v.Policies = append(v.Policies, view)
+	}
+	for rule, sampler := range p.telemetry.currentProgram().Samplers {
+		for _, k := range sampler.Top(busiest) {
+			v.Rates = append(v.Rates, rateView{rule, k.Key, k.Probability, k.TracesPerSecond})
+		}
 	}
 	sum := p.telemetry.look()
 	dropped := uint64(0)

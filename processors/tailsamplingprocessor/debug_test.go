@@ -82,3 +82,25 @@ func TestDebugExplainsTraces(t *testing.T) {
 		stopSampler(t, p)
 	})
 }
+
+func TestDebugShowsTheRatesOfAdaptiveRules(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := startSampler(t, `
+decision_wait: 1s
+rules: [{name: by service, then: {dynamic: {fields: [service.name], goal_sample_rate: 2}}}]
+`, consumertest.NewNop())
+		for n := range 100 {
+			require.NoError(t, p.ConsumeTraces(t.Context(), spans(ptrace.StatusCodeOk, n)))
+			time.Sleep(time.Second)
+		}
+		d := &debugServer{sampler: p}
+		v := d.view()
+		require.Len(t, v.Rates, 1)
+		assert.Equal(t, "by service", v.Rates[0].Rule)
+		assert.Equal(t, "shop", v.Rates[0].Key)
+		assert.InDelta(t, 0.5, v.Rates[0].Probability, 0.1)
+		assert.InDelta(t, 1, v.Rates[0].TracesPerSecond, 0.2)
+		assert.Contains(t, ask(d, http.MethodGet, "", "Accept", "text/html").Body.String(), "<td>by service<td>shop")
+		stopSampler(t, p)
+	})
+}

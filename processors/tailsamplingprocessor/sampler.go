@@ -149,8 +149,8 @@ func (p *sampler) warn() {
 	}
 }
 
-// laneCount is twice the number of processors, as a power of two, so that two callers seldom want the same lock. Limiters
-// that let the traces of one second compete must see them all: then there is one lane.
+// laneCount is twice the number of processors, as a power of two and at most 16, so that two callers seldom want the same
+// lock. Limiters that let the traces of one second compete must see them all: then there is one lane.
 func (p *sampler) laneCount() int {
 	switch {
 	case p.durable:
@@ -213,7 +213,7 @@ func isqrt(n int) int {
 	return r
 }
 
-// segmentSize is 1 MiB, or less if the buffer is so small that it would hold fewer than 8 segments per lane.
+// segmentSize is 2 MiB, or less if the buffer is so small that it would hold fewer than 8 segments per lane.
 func segmentSize(buffer int64, lanes int) int {
 	size := int64(tracelog.DefaultSegmentSize)
 	for size > 64<<10 && size*8*int64(lanes) > buffer {

@@ -152,8 +152,9 @@ func (s *Shard) ask(n int32) {
 	s.decoding = append(s.decoding, n)
 	if i == len(s.spansOf) {
 		s.spansOf = append(s.spansOf, func() ptrace.Traces { return s.decode(s.decoding[i]) })
+		s.fieldsOf = append(s.fieldsOf, func(yield func(bool, bool, string, policy.Value)) { s.fields(s.decoding[i], yield) })
 	}
-	s.batch = append(s.batch, policy.Trace{ID: e.id, Facts: &e.facts, Bits: s.entries.bitsOf(n), Spans: s.spansOf[i]})
+	s.batch = append(s.batch, policy.Trace{ID: e.id, Facts: &e.facts, Bits: s.entries.bitsOf(n), Spans: s.spansOf[i], Fields: s.fieldsOf[i]})
 }
 
 // conclude carries out a verdict and forgets the trace.

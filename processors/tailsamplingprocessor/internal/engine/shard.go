@@ -62,7 +62,11 @@ type Shard struct {
 	batch    []policy.Trace
 	verdicts []policy.Verdict
 	spansOf  []func() ptrace.Traces
-	decoding []int32 // entries of batch, for spansOf
+	fieldsOf []walk
+	decoding []int32 // entries of batch, for spansOf and fieldsOf
+
+	positions []tracelog.Pos // of fields
+	otlp      []byte
 
 	decided   decided
 	decisions []Decision
