@@ -27,11 +27,13 @@ func TestPoliciesFileIsReloaded(t *testing.T) {
 
 		write(`policies: [{name: fine, type: status_code, status_code: {status_codes: [OKAY]}}]`)
 		time.Sleep(3 * time.Second)
+		synctest.Wait()
 		assert.Equal(t, uint64(1), p.telemetry.reloads[reloadFailed].Load(), "a bad file leaves the old policies")
 		assert.Equal(t, []string{"errors"}, p.telemetry.currentProgram().Names())
 
 		write(`policies: [{name: fine, type: status_code, status_code: {status_codes: [OK]}}]`)
 		time.Sleep(3 * time.Second)
+		synctest.Wait()
 		assert.Equal(t, uint64(1), p.telemetry.reloads[reloadDone].Load())
 
 		// What was buffered before the reload is decided by the new policies.
