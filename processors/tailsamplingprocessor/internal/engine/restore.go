@@ -68,7 +68,7 @@ type Restored struct {
 func (s *Shard) Restore(now Now, shard int, former []tracelog.Former) (r Restored) {
 	x := restorer{
 		Shard: s, now: now, heads: map[tracelog.Pos]int32{}, kept: map[[16]byte][]*chain{},
-		dropped: map[[16]byte]struct{}{}, chains: map[tracelog.Pos]*chain{},
+		dropped: map[[16]byte]struct{}{}, chains: map[tracelog.Pos]*chain{}, broken: map[[16]byte][]*chain{},
 	}
 	adopted, damaged := s.log.Adopt(former)
 	r.Torn = damaged
@@ -100,6 +100,11 @@ type chain struct {
 	reason      Reason
 }
 
+// chainOf is an open trace as what is left of a decided one.
+func chainOf(e *entry) *chain {
+	return &chain{e.id, e.head, e.first, e.facts.Spans, ReasonRecovered}
+}
+
 // restorer reads a former log.
 type restorer struct {
 	*Shard
@@ -108,6 +113,7 @@ type restorer struct {
 	kept    map[[16]byte][]*chain   // what of each kept trace was not delivered, in the order in which it leaves
 	chains  map[tracelog.Pos]*chain // all those, by newest record
 	dropped map[[16]byte]struct{}
+	broken  map[[16]byte][]*chain // of open traces: earlier chains, which were decided without room for a note
 }
 
 func (x *restorer) record(r tracelog.Record) {
@@ -128,7 +134,9 @@ func (x *restorer) record(r tracelog.Record) {
 		c.spans++
 		x.chains[c.head] = c
 	case r.HasID:
-		x.close(r.ID) // open still? Then there was no room for the note that it was decided
+		if e, was := x.close(r.ID); was { // and goes on without it: it was decided
+			x.broken[r.ID] = append(x.broken[r.ID], chainOf(&e))
+		}
 		x.begin(r)
 	}
 }
@@ -166,6 +174,7 @@ func (x *restorer) noted(note *tracelog.Note, pos tracelog.Pos) {
 		x.memory.Keep(x.now.Wall, note.ID, keptOf(note.Data))
 		x.notedKept(note.ID, pos)
 	case noteDropped:
+		delete(x.broken, note.ID)
 		x.dropped[note.ID] = struct{}{}
 		x.memory.Drop(x.now.Wall, note.ID)
 		x.decided.add(Hash(note.ID), x.now.Mono) // no earlier: when it really was is not known
@@ -177,8 +186,12 @@ func (x *restorer) notedKept(id [16]byte, pos tracelog.Pos) {
 	if _, known := x.kept[id]; !known {
 		x.kept[id] = nil
 	}
+	for _, c := range x.broken[id] {
+		x.leave(c)
+	}
+	delete(x.broken, id)
 	if e, was := x.close(id); was {
-		x.leave(&chain{e.id, e.head, e.first, e.facts.Spans, ReasonRecovered})
+		x.leave(chainOf(&e))
 		return
 	}
 	if _, was := x.dropped[id]; was { // of a rescued trace the owner finds the spans
