@@ -58,8 +58,8 @@ func TestOverload(t *testing.T) {
 				trace, most := 0, int64(0)
 				for range shape.seconds * 20 {
 					for range shape.traces / 20 / 100 {
-						status, many := ptrace.StatusCodeOk, 100
-						for _, status = range []ptrace.StatusCode{ptrace.StatusCodeOk, ptrace.StatusCodeError} {
+						many := 100
+						for _, status := range []ptrace.StatusCode{ptrace.StatusCodeOk, ptrace.StatusCodeError} {
 							td := g.request(status, trace, many, shape.spans)
 							if shape.wide {
 								widen(td, random)

@@ -272,7 +272,7 @@ func recordsEnd(mem []byte) (end uint32) {
 
 // forge changes a byte of a record, and then the check byte of its header until the record is accepted.
 func forge(mem []byte, random *rand.Rand) {
-	target := uint32(random.Uint32N(recordsEnd(mem)))
+	target := random.Uint32N(recordsEnd(mem))
 	for off := uint32(64); int(off)+4 < len(mem); {
 		length := binary.LittleEndian.Uint32(mem[off:]) & (1<<22 - 1)
 		if length == 0 || int(off)+4+int(length) > len(mem) {

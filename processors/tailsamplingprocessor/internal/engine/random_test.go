@@ -272,7 +272,7 @@ func (c *comparison) compare() {
 		d := &taken[i]
 		at := slices.IndexFunc(want, func(w twinDecision) bool { return w.id == d.ID })
 		if at < 0 {
-			c.fail("the shard keeps %x for %s, the twin does not", [16]byte(d.ID), d.Reason)
+			c.fail("the shard keeps %x for %s, the twin does not", d.ID, d.Reason)
 		}
 		if w := want[at]; d.Reason != w.reason || int(d.Spans) != len(w.spans) {
 			c.fail("the shard keeps %x for %s with %d spans, the twin for %s with %d", d.ID, d.Reason, d.Spans, w.reason, len(w.spans))
