@@ -7,7 +7,7 @@
 // # Who runs what
 //
 // ConsumeTraces does its work on the caller's goroutine: it prepares resources and scopes once, then takes each lane's
-// lock in turn for at most 256 spans. One ticker decides what is due, 256 traces per lock. One sender per lane turns
+// lock in turn for at most 256 spans. One ticker decides what is due, 128 traces per lock. One sender per lane turns
 // kept traces back into spans and hands them on, outside any lock, with retries.
 //
 // # When memory is full

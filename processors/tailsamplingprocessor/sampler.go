@@ -62,6 +62,7 @@ type sampler struct {
 type lane struct {
 	mu    sync.Mutex // guards shard, queue, ended and counted; never held with another lane's
 	shard *engine.Shard
+	store *garbage          // guarded as the shard is
 	queue []engine.Decision // kept traces on their way to the sender
 	ended bool              // nothing is taken in any more, and the store may be gone
 
@@ -112,7 +113,11 @@ func (p *sampler) Start(_ context.Context, host component.Host) error {
 	p.lanes = make([]*lane, p.laneCount())
 	p.segment = segmentSize(int64(p.cfg.MaxBuffer), len(p.lanes))
 	for i := range p.lanes {
-		p.lanes[i] = &lane{shard: engine.New(p.shardSettings(i, program)), wake: make(chan struct{}, 1), overhead: &p.overhead}
+		store := &garbage{Store: p.store}
+		p.lanes[i] = &lane{
+			shard: engine.New(p.shardSettings(i, store, program)), store: store,
+			wake: make(chan struct{}, 1), overhead: &p.overhead,
+		}
 	}
 	p.telemetry.begin(p, program)
 	p.restore(former)
@@ -161,11 +166,11 @@ func (p *sampler) laneCount() int {
 	return min(16, 1<<bits.Len(uint(runtime.GOMAXPROCS(0))))
 }
 
-func (p *sampler) shardSettings(i int, program *policy.Program) engine.Settings {
+func (p *sampler) shardSettings(i int, store segstore.Store, program *policy.Program) engine.Settings {
 	n := len(p.lanes)
 	set := engine.Settings{
 		Log: tracelog.New(tracelog.Settings{
-			Shard: i, Store: p.store, SegmentSize: p.segment, Checksums: p.durable,
+			Shard: i, Store: store, SegmentSize: p.segment, Checksums: p.durable,
 		}),
 		Memory: decisionmemory.New(decisionmemory.Settings{
 			Kept:    share(p.cfg.DecisionCache.SampledCacheSize, 200_000, n),
@@ -231,7 +236,7 @@ const (
 	tickEvery    = 50 * time.Millisecond
 	auctionEvery = time.Second // as contrib does
 	flushEvery   = time.Second
-	decideAtOnce = 256 // traces per lock: 0.3 ms
+	decideAtOnce = 128 // traces per lock: 0.15 ms
 )
 
 // tick decides what is due and reports.
@@ -295,8 +300,8 @@ func (l *lane) lock() error {
 	return nil
 }
 
-// unlock ends what may have decided something: it queues what was kept, tells the sender, and counts what the lane holds
-// beside its log.
+// unlock ends what may have decided something: it queues what was kept, tells the sender, counts what the lane holds
+// beside its log, and gives back what its log has freed.
 func (l *lane) unlock() {
 	l.collect()
 	if len(l.queue) > 0 && !l.ended { // then the channel may be closed
@@ -308,7 +313,9 @@ func (l *lane) unlock() {
 	now := l.shard.Overhead()
 	l.overhead.Add(now - l.counted)
 	l.counted = now
+	garbage := l.store.take()
 	l.mu.Unlock()
+	l.store.giveBack(garbage)
 }
 
 // borrow lends the lane's whole log, to be read without the lock until it is given back. l.mu held, the lane not ended.
@@ -366,6 +373,8 @@ func (p *sampler) Shutdown(ctx context.Context) error {
 	}
 	for _, l := range p.lanes {
 		l.readers.Wait()
+		l.mu.Lock()
+		l.unlock()
 	}
 	return errors.Join(err, p.store.Close())
 }

@@ -41,7 +41,7 @@ func (s *sender) sendAll() {
 		}
 		s.lane.mu.Lock()
 		s.lane.shard.Done(s.now(), batch)
-		s.lane.mu.Unlock()
+		s.lane.unlock()
 		s.space.broadcast()
 	}
 }
