@@ -9,11 +9,13 @@ import (
 
 	"go.opentelemetry.io/collector/confmap"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tailgate-otel/tailgate/internal/testkit/script"
 )
 
 // TestConfigs runs testdata/config: policies and what is wrong with them.
 func TestConfigs(t *testing.T) {
-	runScripts(t, "testdata/config/*.txt", func(t *testing.T) func(step) string {
+	script.Run(t, "testdata/config/*.txt", func(t *testing.T) func(script.Step) string {
 		s := &scenario{t: t}
 		return s.run
 	})

@@ -11,11 +11,13 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tailgate-otel/tailgate/internal/testkit/script"
 )
 
 // TestScenarios runs testdata/scenarios: policies, then traces, each span a line, and what is decided about them.
 func TestScenarios(t *testing.T) {
-	runScripts(t, "testdata/scenarios/*.txt", func(t *testing.T) func(step) string {
+	script.Run(t, "testdata/scenarios/*.txt", func(t *testing.T) func(script.Step) string {
 		s := &scenario{t: t, traces: map[string]*held{}}
 		return s.run
 	})
@@ -27,8 +29,8 @@ type scenario struct {
 	traces  map[string]*held
 }
 
-func (s *scenario) run(st step) string {
-	words := strings.Fields(st.command)
+func (s *scenario) run(st script.Step) string {
+	words := strings.Fields(st.Command)
 	options := map[string]string{}
 	var args []string
 	for _, w := range words[1:] {
@@ -40,19 +42,19 @@ func (s *scenario) run(st step) string {
 	}
 	switch words[0] {
 	case "compile":
-		return s.compile(args, options, st.input)
+		return s.compile(args, options, st.Input)
 	case "trace":
-		return s.trace(args[0], at(s.t, options), st.input)
+		return s.trace(args[0], at(s.t, options), st.Input)
 	case "batch":
-		return s.batch(at(s.t, options), st.input)
+		return s.batch(at(s.t, options), st.Input)
 	case "ingest":
-		return s.ingest(args[0], at(s.t, options), st.input)
+		return s.ingest(args[0], at(s.t, options), st.Input)
 	case "stats":
 		return s.stats()
 	case "keys":
 		return s.keys()
 	}
-	s.t.Fatalf("line %d: unknown command %q", st.line, words[0])
+	s.t.Fatalf("line %d: unknown command %q", st.Line, words[0])
 	return ""
 }
 

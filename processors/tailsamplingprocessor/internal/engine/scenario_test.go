@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/tailgate-otel/tailgate/internal/policy"
+	"github.com/tailgate-otel/tailgate/internal/testkit/script"
 	"github.com/tailgate-otel/tailgate/internal/tracelog"
 )
 
@@ -34,7 +35,7 @@ import (
 //
 // The answer to each is what was kept and dropped by it.
 func TestScenarios(t *testing.T) {
-	runScripts(t, "testdata/scenarios/*.txt", func(t *testing.T) func(step) string {
+	script.Run(t, "testdata/scenarios/*.txt", func(t *testing.T) func(script.Step) string {
 		return (&scenario{t: t}).run
 	})
 }
@@ -56,8 +57,8 @@ type scenario struct {
 	out     strings.Builder
 }
 
-func (s *scenario) run(st step) string {
-	words := strings.Fields(st.command)
+func (s *scenario) run(st script.Step) string {
+	words := strings.Fields(st.Command)
 	options := map[string]string{}
 	for _, w := range words[1:] {
 		key, value, _ := strings.Cut(w, "=")
@@ -68,10 +69,10 @@ func (s *scenario) run(st step) string {
 	}
 	s.out.Reset()
 	if words[0] == "shard" {
-		s.start(options, st.input)
+		s.start(options, st.Input)
 		return "ok"
 	}
-	s.do(words[0], options, st.input)
+	s.do(words[0], options, st.Input)
 	s.report()
 	if s.out.Len() == 0 {
 		return "nothing"
