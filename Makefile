@@ -49,14 +49,15 @@ build: $(DIST)/tailgate $(DIST)/gateway $(DIST)/demo $(DIST)/stack $(DIST)/dashc
 .PHONY: test
 test: build generate-check lint viewer-test unit e2e ## Everything CI runs: generated files, lint, unit tests under the race detector, end-to-end test
 
-# Not cmd/tailgate: it is generated and has no tests, but `go test` would compile all 2100 packages of it once more. Faults
-# are tried without the race detector, whose memory is not the product's, and alone, since they look at a whole process.
+# Not cmd/tailgate: it is generated and has no tests, but `go test` would compile all 2100 packages of it once more. What
+# looks at the memory of a whole process is tested without the race detector, whose memory is not the product's.
+WEIGHING := -e /faults$$ -e /benchmark/internal/probe$$
 .PHONY: unit
 unit: need-go need-cc need-chromium $(VIEWER)/dist/app.js ## Unit tests of all packages, under the race detector
 	$(call say,'unit tests with the race detector')
-	@CGO_ENABLED=1 go test -race -timeout 20m $$(go list ./... | grep -v -e /test/ -e /cmd/tailgate$$ -e /faults$$)
+	@CGO_ENABLED=1 go test -race -timeout 20m $$(go list ./... | grep -v -e /test/ -e /cmd/tailgate$$ $(WEIGHING))
 	$(call say,'tests that kill processes and weigh them')
-	@go test -timeout 20m $$(go list ./... | grep -e /faults$$)
+	@go test -p 1 -timeout 20m $$(go list ./... | grep $(WEIGHING))
 
 .PHONY: e2e
 e2e: build need-chromium $(TOOLS)/telemetrygen ## End-to-end test: the built programs, real traffic, real APIs, headless Chromium
