@@ -1,0 +1,145 @@
+package exposition
+
+import (
+	"io"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+const (
+	// chunk is how many metrics are rendered under one read lock: at about 4 µs for a histogram of 17 series 1 ms, which is
+	// the longest that a scrape can delay a Commit.
+	chunk = 256
+
+	// flushAt is when a text page is handed on. Larger saves nothing, smaller costs system calls.
+	flushAt = 64 << 10
+
+	// keepAtMost is the largest buffer that is kept for the next scrape. Protobuf needs a whole family in one.
+	keepAtMost = 1 << 20
+)
+
+// page is one scrape.
+type page struct {
+	x      *Exposition
+	w      io.Writer
+	buf    []byte
+	oldest int64 // metrics last seen before are expired
+	wanted func(name string) bool
+}
+
+// write renders everything that is shown in the format to w.
+func (p *page) write(format expfmt.Format) error {
+	scheme := format.ToEscapingScheme()
+	if format.FormatType() == expfmt.TypeProtoDelim {
+		return p.writeProto(&protoEncoder{timestamps: p.x.opts.Timestamps, scheme: scheme})
+	}
+	openMetrics := format.FormatType() == expfmt.TypeOpenMetrics
+	return p.writeText(&textEncoder{
+		openMetrics: openMetrics,
+		created:     openMetrics && p.x.opts.CreatedLines,
+		timestamps:  p.x.opts.Timestamps,
+		scheme:      scheme,
+	})
+}
+
+func (p *page) writeText(e *textEncoder) error {
+	headed := "" // the name whose header was written last
+	for _, f := range p.x.scraped() {
+		if !p.wanted(f.name) {
+			continue
+		}
+		begun := false
+		err := p.each(f, func(m *metric) {
+			if !begun {
+				p.buf = e.family(p.buf, f, f.name != headed)
+				begun, headed = true, f.name
+			}
+			p.buf = e.metric(p.buf, m)
+		}, func() error {
+			if len(p.buf) < flushAt {
+				return nil
+			}
+			return p.flush()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	p.buf = e.end(p.buf)
+	return p.flush()
+}
+
+func (p *page) writeProto(e *protoEncoder) error {
+	var length [10]byte
+	for _, f := range p.x.scraped() {
+		if !p.wanted(f.name) {
+			continue
+		}
+		err := p.each(f, func(m *metric) {
+			if len(p.buf) == 0 {
+				p.buf = e.family(p.buf, f)
+			}
+			p.buf = e.metric(p.buf, m)
+		}, func() error { return nil })
+		if err != nil {
+			return err
+		}
+		if len(p.buf) == 0 {
+			continue
+		}
+		if _, err := p.w.Write(protowire.AppendVarint(length[:0], uint64(len(p.buf)))); err != nil {
+			return err
+		}
+		if err := p.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// each calls render for every metric of f that is shown, under the read lock, and between chunks the function given for
+// that without it.
+func (p *page) each(f *family, render func(*metric), between func() error) error {
+	x := p.x
+	x.mu.Lock()
+	f.settle()
+	metrics := f.metrics
+	x.mu.Unlock()
+	for len(metrics) > 0 {
+		n := min(chunk, len(metrics))
+		x.mu.RLock()
+		for _, m := range metrics[:n] {
+			if !m.removed && m.epoch > 0 && m.seen.Load() >= p.oldest {
+				render(m)
+			}
+		}
+		x.mu.RUnlock()
+		metrics = metrics[n:]
+		if err := between(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *page) flush() error {
+	_, err := p.w.Write(p.buf)
+	p.buf = p.buf[:0]
+	return err
+}
+
+// newPage takes a buffer from the pool; done gives it back.
+func (x *Exposition) newPage(w io.Writer, wanted func(string) bool) *page {
+	return &page{
+		x: x, w: w, wanted: wanted,
+		buf:    x.pools.buffer(),
+		oldest: x.oldestAt(x.opts.Now()),
+	}
+}
+
+func (p *page) done() { p.x.pools.putBuffer(p.buf) }
+
+// oldestAt is the earliest time at which a metric may have been seen last to be shown at now.
+func (x *Exposition) oldestAt(now time.Time) int64 { return now.Add(-x.opts.Expiration).UnixMilli() }

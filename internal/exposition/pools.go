@@ -1,0 +1,100 @@
+package exposition
+
+import (
+	"compress/gzip"
+	"io"
+	"sync"
+
+	fastgzip "github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+// pools keep what a transaction or a scrape needs for the next one.
+type pools struct {
+	appenders sync.Pool // of *appender
+	buffers   sync.Pool // of *[]byte
+	gzips     sync.Pool // of *fastgzip.Writer
+	zstds     sync.Pool // of *zstd.Encoder
+}
+
+// keepPending is the largest transaction whose memory is kept: 10,000 samples, which is what promfront puts into one.
+const keepPending = 10_000
+
+func (p *pools) appender(x *Exposition) *appender {
+	if a, ok := p.appenders.Get().(*appender); ok {
+		a.x = x
+		return a
+	}
+	return &appender{x: x}
+}
+
+func (p *pools) put(a *appender) {
+	a.x = nil
+	if cap(a.pending) > keepPending {
+		a.pending = nil
+	}
+	clear(a.pending) // histograms and exemplars must not live on in the pool
+	clear(a.exemplars)
+	a.pending, a.exemplars = a.pending[:0], a.exemplars[:0]
+	p.appenders.Put(a)
+}
+
+func (p *pools) buffer() []byte {
+	if b, ok := p.buffers.Get().(*[]byte); ok {
+		return *b
+	}
+	return make([]byte, 0, flushAt*2)
+}
+
+func (p *pools) putBuffer(b []byte) {
+	if cap(b) <= keepAtMost {
+		b = b[:0]
+		p.buffers.Put(&b)
+	}
+}
+
+// compressor returns a writer that compresses to w, and what to call when the page is complete.
+func (p *pools) compressor(encoding string, w io.Writer) (io.Writer, func() error) {
+	if encoding == encodingZstd {
+		z, ok := p.zstds.Get().(*zstd.Encoder)
+		if !ok {
+			z = newZstd()
+		}
+		z.Reset(w)
+		return z, func() error {
+			err := z.Close()
+			z.Reset(nil)
+			p.zstds.Put(z)
+			return err
+		}
+	}
+	g, ok := p.gzips.Get().(*fastgzip.Writer)
+	if !ok {
+		g = newGzip()
+	}
+	g.Reset(w)
+	return g, func() error {
+		err := g.Close()
+		g.Reset(nil)
+		p.gzips.Put(g)
+		return err
+	}
+}
+
+// newGzip compresses at the fastest level: on a page of 50,000 series it takes a sixth of the time of the default level and
+// the result is a third larger (BenchmarkScrape).
+func newGzip() *fastgzip.Writer {
+	g, err := fastgzip.NewWriterLevel(nil, gzip.BestSpeed)
+	if err != nil {
+		panic(err) // the level is a constant
+	}
+	return g
+}
+
+func newZstd() *zstd.Encoder {
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(flushAt*2))
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	return z
+}
