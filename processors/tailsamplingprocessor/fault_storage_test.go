@@ -337,6 +337,49 @@ func TestStorageTorn(t *testing.T) {
 	}
 }
 
+// The spans of a trace on both sides of a damaged segment leave together: only what stood in the segment is lost.
+func TestStorageTornWithinATrace(t *testing.T) {
+	const yaml = "decision_wait: 5s\nmax_buffer: 16MiB\npolicies: [{name: long, type: span_count, span_count: {min_spans: 500}}]\n"
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		p := startFaulty(t, inDirectory(yaml, dir), new(next))
+		g := new(traffic)
+		random := rand.New(rand.NewPCG(1, 4))
+		for range 8 { // 820 KiB in segments of 256 KiB
+			td := g.request(ptrace.StatusCodeOk, 1, 1, 100)
+			widen(td, random)
+			require.NoError(t, p.ConsumeTraces(t.Context(), td))
+		}
+		stopSampler(t, p.sampler)
+
+		files, err := fs.Glob(os.DirFS(dir), "*.seg")
+		require.NoError(t, err)
+		require.Len(t, files, 4)
+		name := filepath.Join(dir, files[1])
+		mem, err := os.ReadFile(name)
+		require.NoError(t, err)
+		lost := 0
+		var lane, seq int
+		_, err = fmt.Sscanf(files[1], "%d-%d.seg", &lane, &seq)
+		require.NoError(t, err)
+		tracelog.Scan(tracelog.Former{Seq: uint64(seq), Mem: mem}, lane, func(tracelog.Record) { lost++ })
+		require.NoError(t, os.WriteFile(name, append(mem[:64:64], make255(len(mem)-64)...), 0o600))
+
+		n := new(next)
+		p = startFaulty(t, inDirectory(yaml, dir), n)
+		assert.Equal(t, uint64(800-lost), p.telemetry.look().SpansRecovered)
+		assert.Equal(t, uint64(1), p.telemetry.damaged.Load())
+		time.Sleep(6 * time.Second)
+		different, twice := n.spans()
+		assert.Equal(t, 800-lost, different)
+		assert.Zero(t, twice)
+		assert.Equal(t, 1, n.calls, "in one piece")
+		assert.Greater(t, lost, 200)
+		stopSampler(t, p.sampler)
+		requireSettled(t, p.sampler)
+	})
+}
+
 func make255(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {

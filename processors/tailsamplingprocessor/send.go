@@ -91,7 +91,7 @@ func (s *sender) find(view tracelog.View, d *engine.Decision) []tracelog.Pos {
 	if d.Reason == engine.ReasonRescue {
 		positions = allOf(view, d)
 	} else {
-		positions, err = view.Positions(make([]tracelog.Pos, 0, d.Spans), tracelog.Trace{ID: d.ID, Head: d.Head})
+		positions, err = d.Positions(view)
 	}
 	if n := len(positions) - int(d.Spans); n >= 0 {
 		s.lane.rescued.Add(uint64(n))

@@ -36,8 +36,9 @@ func (r Reason) String() string {
 // Decision is a kept trace, or spans that follow one. Its records stay in the log until the owner calls Shard.Done.
 type Decision struct {
 	ID        [16]byte
-	Head      tracelog.Pos // newest record
-	First     tracelog.Pos // oldest record, pinned; of a rescued trace, the oldest of the log
+	Head      tracelog.Pos   // newest record
+	First     tracelog.Pos   // oldest record, pinned; of a rescued trace, the oldest of the log
+	Torn      []tracelog.Pos // newest records of earlier parts, which damage has cut off
 	Spans     uint32
 	Policy    int32 // index in Program.Names, -1: none
 	SubPolicy int32
@@ -46,6 +47,11 @@ type Decision struct {
 	Reason    Reason
 	Program   *policy.Program
 	Waited    time.Duration // from its first span
+}
+
+// Positions returns the places of the records, oldest first. Where some are gone there is an error as well.
+func (d *Decision) Positions(v tracelog.View) ([]tracelog.Pos, error) {
+	return positions(v, make([]tracelog.Pos, 0, d.Spans), d.ID, d.Head, d.Torn)
 }
 
 // Take returns the kept traces since the last Take. The slice is the caller's.
@@ -200,7 +206,7 @@ func (s *Shard) emit(now Now, e *entry, v policy.Verdict, reason Reason) {
 	s.log.Pin(first)
 	s.stats.SpansKept += uint64(e.facts.Spans)
 	s.decisions = append(s.decisions, Decision{
-		ID: e.id, Head: e.head, First: first, Spans: e.facts.Spans,
+		ID: e.id, Head: e.head, First: first, Torn: s.torn[e.id], Spans: e.facts.Spans,
 		Policy: v.Policy, SubPolicy: v.SubPolicy, Threshold: v.Threshold, HasTh: v.HasThreshold,
 		Reason: reason, Program: s.program, Waited: now.Mono - e.arrival,
 	})

@@ -5,7 +5,6 @@ import (
 
 	"github.com/tailgate-otel/tailgate/internal/otlpwire"
 	"github.com/tailgate-otel/tailgate/internal/policy"
-	"github.com/tailgate-otel/tailgate/internal/tracelog"
 )
 
 // walk is a walk over the fields of a trace, as policy.Trace.Fields wants it.
@@ -16,7 +15,7 @@ type walk = func(yield func(isRoot, resource bool, key string, v policy.Value))
 func (s *Shard) fields(n int32, yield func(isRoot, resource bool, key string, v policy.Value)) {
 	e := s.entries.at(n)
 	view := s.log.View()
-	s.positions, _ = view.Positions(s.positions[:0], tracelog.Trace{ID: e.id, Head: e.head})
+	s.positions, _ = positions(view, s.positions[:0], e.id, e.head, s.torn[e.id])
 	s.otlp, _ = view.AppendOTLP(s.otlp[:0], e.id, s.positions)
 	var span otlpwire.Span
 	for rs := range otlpwire.Trusted(s.otlp, len(s.positions)).ResourceSpans() {

@@ -142,7 +142,8 @@ func spansOf(t testing.TB, v tracelog.View, d *Decision) []string {
 func tracesOf(t testing.TB, v tracelog.View, d *Decision) ptrace.Traces {
 	t.Helper()
 	if d.Reason != ReasonRescue {
-		td, unreadable := Decode(v, d.ID, d.Head)
+		found, _ := d.Positions(v)
+		td, unreadable := decode(v, d.ID, found)
 		if unreadable > 0 {
 			t.Errorf("trace %x: %d records cannot be read", d.ID, unreadable)
 		}
@@ -281,8 +282,8 @@ func checkLog(s *Shard, list map[int32]bool, pending []Decision, wrong func(stri
 		if e.first < oldest {
 			wrong("entry %d begins at %s, the log at %s", n, e.first, oldest)
 		}
-		p, err := s.View().Positions(nil, tracelog.Trace{ID: e.id, Head: e.head})
-		if err != nil || len(p) != int(e.facts.Spans) || p[0] != e.first {
+		p, err := positions(s.View(), nil, e.id, e.head, s.torn[e.id])
+		if len(p) != int(e.facts.Spans) || p[0] != e.first {
 			wrong("entry %d has %d spans from %s on, the log has %v (%v)", n, e.facts.Spans, e.first, p, err)
 		}
 	}

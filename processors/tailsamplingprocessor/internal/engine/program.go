@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
@@ -99,21 +100,42 @@ func foldable(span ptrace.Span) policy.Span {
 // decode turns the records of an open trace back into spans.
 func (s *Shard) decode(n int32) ptrace.Traces {
 	e := s.entries.at(n)
-	td, _ := Decode(s.log.View(), e.id, e.head)
+	v := s.log.View()
+	found, _ := positions(v, nil, e.id, e.head, s.torn[e.id])
+	td, _ := decode(v, e.id, found)
 	return td
+}
+
+// positions fills dst, which is empty, with the places of a trace's records, oldest first: of the chain that ends at head, and of the parts that
+// damage has cut off from it. Both may lead to the same records, where only what lies between them is damaged.
+func positions(v tracelog.View, dst []tracelog.Pos, id [16]byte, head tracelog.Pos, torn []tracelog.Pos) ([]tracelog.Pos, error) {
+	dst, err := v.Positions(dst, tracelog.Trace{ID: id, Head: head})
+	if len(torn) == 0 {
+		return dst, err
+	}
+	for _, h := range torn {
+		dst, _ = v.Positions(dst, tracelog.Trace{ID: id, Head: h})
+	}
+	slices.Sort(dst)
+	return slices.Compact(dst), err
 }
 
 // Decode turns the records of a trace that end at head back into spans. Records that cannot be read are left out and
 // counted.
 func Decode(v tracelog.View, id [16]byte, head tracelog.Pos) (td ptrace.Traces, unreadable int) {
-	positions, err := v.Positions(nil, tracelog.Trace{ID: id, Head: head})
+	found, err := v.Positions(nil, tracelog.Trace{ID: id, Head: head})
+	td, unreadable = decode(v, id, found)
 	if err != nil {
 		unreadable++
 	}
-	out, n := v.AppendOTLP(nil, id, positions)
-	td, err = (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(out)
+	return td, unreadable
+}
+
+func decode(v tracelog.View, id [16]byte, found []tracelog.Pos) (td ptrace.Traces, unreadable int) {
+	out, n := v.AppendOTLP(nil, id, found)
+	td, err := (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(out)
 	if err != nil { // what AppendOTLP writes is well formed; a corrupt record may still hold text that is no UTF-8
-		return ptrace.NewTraces(), unreadable + len(positions)
+		return ptrace.NewTraces(), len(found)
 	}
-	return td, unreadable + n.Unreadable
+	return td, n.Unreadable
 }

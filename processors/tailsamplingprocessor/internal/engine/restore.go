@@ -96,13 +96,9 @@ func (s *Shard) Restore(now Now, shard int, former []tracelog.Former) (r Restore
 type chain struct {
 	id          [16]byte
 	head, first tracelog.Pos
+	torn        []tracelog.Pos // as in Decision
 	spans       uint32
 	reason      Reason
-}
-
-// chainOf is an open trace as what is left of a decided one.
-func chainOf(e *entry) *chain {
-	return &chain{e.id, e.head, e.first, e.facts.Spans, ReasonRecovered}
 }
 
 // restorer reads a former log.
@@ -133,18 +129,33 @@ func (x *restorer) record(r tracelog.Record) {
 		c.head = r.Pos
 		c.spans++
 		x.chains[c.head] = c
+	case r.HasID && r.Prev != 0 && x.rejoin(r):
 	case r.HasID:
-		if e, was := x.close(r.ID); was { // and goes on without it: it was decided
-			x.broken[r.ID] = append(x.broken[r.ID], chainOf(&e))
+		if c, was := x.close(r.ID); was { // and goes on without it: it was decided
+			x.broken[r.ID] = append(x.broken[r.ID], c)
 		}
 		x.begin(r)
 	}
 }
 
+// rejoin continues an open trace behind damage: the record names one before it that was not found.
+func (x *restorer) rejoin(r tracelog.Record) bool {
+	n := x.find(Hash(r.ID), r.ID)
+	if n == none {
+		return false
+	}
+	e := x.entries.at(n)
+	delete(x.heads, e.head)
+	x.torn[r.ID] = append(x.torn[r.ID], e.head)
+	e.head = r.Pos
+	x.count(n)
+	return true
+}
+
 // begin starts a chain of records: of a new trace, or of one that was decided.
 func (x *restorer) begin(r tracelog.Record) {
 	if _, was := x.kept[r.ID]; was {
-		x.leave(&chain{r.ID, r.Pos, r.Pos, 1, ReasonRecovered})
+		x.leave(&chain{id: r.ID, head: r.Pos, first: r.Pos, spans: 1, reason: ReasonRecovered})
 		return
 	}
 	if _, was := x.dropped[r.ID]; was {
@@ -190,14 +201,14 @@ func (x *restorer) notedKept(id [16]byte, pos tracelog.Pos) {
 		x.leave(c)
 	}
 	delete(x.broken, id)
-	if e, was := x.close(id); was {
-		x.leave(chainOf(&e))
+	if c, was := x.close(id); was {
+		x.leave(c)
 		return
 	}
 	if _, was := x.dropped[id]; was { // of a rescued trace the owner finds the spans
 		delete(x.dropped, id)
 		x.memory.Forget(id)
-		x.leave(&chain{id, pos, x.log.Oldest(), 0, ReasonRescue})
+		x.leave(&chain{id: id, head: pos, first: x.log.Oldest(), reason: ReasonRescue})
 	}
 }
 
@@ -221,17 +232,18 @@ func (x *restorer) undelivered() []*chain {
 	return slices.SortedFunc(maps.Values(x.chains), func(a, b *chain) int { return cmp.Compare(a.head, b.head) })
 }
 
-// close forgets an open trace that was decided in the former life, and returns what it was.
-func (x *restorer) close(id [16]byte) (e entry, was bool) {
+// close forgets an open trace that was decided in the former life, and returns what is left of it.
+func (x *restorer) close(id [16]byte) (c *chain, was bool) {
 	n := x.find(Hash(id), id)
 	if n == none {
-		return e, false
+		return nil, false
 	}
-	e = *x.entries.at(n)
+	e := x.entries.at(n)
+	c = &chain{e.id, e.head, e.first, x.torn[e.id], e.facts.Spans, ReasonRecovered}
 	delete(x.heads, e.head)
 	x.stats.NewTraces--
 	x.remove(n)
-	return e, true
+	return c, true
 }
 
 // redeliver hands on a trace that was kept in the former life, by a policy that is not known any more.
@@ -240,7 +252,7 @@ func (s *Shard) redeliver(now Now, c *chain) {
 	_, kept := s.memory.Lookup(now.Wall, c.id)
 	s.stats.SpansKept += uint64(c.spans)
 	s.decisions = append(s.decisions, Decision{
-		ID: c.id, Head: c.head, First: c.first, Spans: c.spans, Policy: -1, SubPolicy: -1,
+		ID: c.id, Head: c.head, First: c.first, Torn: c.torn, Spans: c.spans, Policy: -1, SubPolicy: -1,
 		Threshold: kept.Threshold, HasTh: kept.HasThreshold, Reason: c.reason, Program: s.program,
 	})
 }

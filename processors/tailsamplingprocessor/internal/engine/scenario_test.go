@@ -30,6 +30,7 @@ import (
 //	rescue at= trace=    explain at= trace=
 //	teach at= n= service= after=
 //	                     n traces of the kind that waits are learned from, whose last span comes so long after the root
+//	tear segment=        all records of a segment are damaged
 //	restart at=          the process was killed, and its log is taken up
 //	stats, log
 //
@@ -70,6 +71,10 @@ func (s *scenario) run(st script.Step) string {
 	s.out.Reset()
 	if words[0] == "shard" {
 		s.start(options, st.Input)
+		return "ok"
+	}
+	if words[0] == "tear" { // the process does not see it before the restart
+		tear(s.store.segments[uint64(s.number(options["segment"]))])
 		return "ok"
 	}
 	s.do(words[0], options, st.Input)
@@ -339,6 +344,14 @@ func (s *scenario) explain(x Explanation) {
 	}
 	if x.SinceOK {
 		s.say("since %s", x.Since)
+	}
+}
+
+// tear damages all records of a segment.
+func tear(mem []byte) {
+	const header = 64 // stays, or it would be no segment
+	for i := range mem[header:] {
+		mem[header+i] = 0xff
 	}
 }
 

@@ -50,7 +50,8 @@ type Shard struct {
 	oldest  int32 // ends of the list in order of arrival
 	newest  int32
 
-	promises map[int32]policy.Verdict // of entries in state promised
+	promises map[int32]policy.Verdict    // of entries in state promised
+	torn     map[[16]byte][]tracelog.Pos // of open traces that were restored: newest records of parts that damage has cut off
 
 	touched  []touch // traces with spans in the fragment at hand
 	fragment uint64  // 0: none
@@ -105,7 +106,8 @@ var ErrTooManyTraces = errors.New("as many traces are open as num_traces allows"
 func New(set Settings) *Shard {
 	s := &Shard{
 		set: set, log: set.Log, memory: set.Memory, program: set.Program,
-		wheel: newWheel(), oldest: none, newest: none, promises: map[int32]policy.Verdict{}, decided: newDecided(),
+		wheel: newWheel(), oldest: none, newest: none, promises: map[int32]policy.Verdict{}, torn: map[[16]byte][]tracelog.Pos{},
+		decided: newDecided(),
 	}
 	s.use(set.Program)
 	return s
@@ -232,6 +234,9 @@ func (s *Shard) remove(n int32) {
 	}
 	if e.state == promised {
 		delete(s.promises, n)
+	}
+	if len(s.torn) > 0 {
+		delete(s.torn, e.id)
 	}
 	e.state = gone
 	s.entries.release(n)
