@@ -3,6 +3,7 @@ package peers
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"slices"
 	"testing"
 
@@ -35,7 +36,7 @@ func sameAnswer(t *testing.T, path, what string, ours, stock promserver.Answer, 
 	return false
 }
 
-// canonical is the JSON of an answer with keys and the elements of data.result sorted.
+// canonical is the JSON of an answer with keys, annotations and the elements of data.result sorted.
 func canonical(t *testing.T, a promserver.Answer) []byte {
 	t.Helper()
 	if !json.Valid(a.Body) {
@@ -43,6 +44,11 @@ func canonical(t *testing.T, a promserver.Answer) []byte {
 	}
 	v := a.JSON(t)
 	if top, ok := v.(map[string]any); ok {
+		for _, key := range []string{"warnings", "infos"} {
+			if list, ok := top[key].([]any); ok {
+				sortJSON(t, list)
+			}
+		}
 		if data, ok := top["data"].(map[string]any); ok {
 			if result, ok := data["result"].([]any); ok {
 				sortJSON(t, result)
@@ -80,4 +86,12 @@ func flow(t *testing.T, text string) section {
 func unflow(t *testing.T, m section) string {
 	t.Helper()
 	return string(marshal(t, m))
+}
+
+// readThrough copies what is read of a body.
+func readThrough(body io.ReadCloser, copyTo io.Writer) io.ReadCloser {
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.TeeReader(body, copyTo), body}
 }

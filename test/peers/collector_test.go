@@ -2,6 +2,7 @@ package peers
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/http"
 	"os"
@@ -36,7 +37,7 @@ type collector struct {
 	self promserver.API // the collector's own metrics
 }
 
-// start runs the collector with the sinks. A feature gate is contrib's way to hide what is not finished.
+// start runs the collector, or another build of it that TAILGATE names, with the sinks. A feature gate is contrib's way to hide what is not finished.
 func start(t *testing.T, gates string, sinks ...sink) *collector {
 	t.Helper()
 	otlp, metrics := promserver.FreePort(t), promserver.FreePort(t)
@@ -76,7 +77,7 @@ func start(t *testing.T, gates string, sinks ...sink) *collector {
 		args = append(args, "--feature-gates", gates)
 	}
 	c.Process = promserver.Run(t, supervise.Child{
-		Name: "tailgate", Path: filepath.Join(repo, "dist", "tailgate"), MakeTarget: "build", Args: args,
+		Name: "tailgate", Path: cmp.Or(os.Getenv("TAILGATE"), filepath.Join(repo, "dist", "tailgate")), MakeTarget: "build", Args: args,
 		Ready: supervise.TCPReady(fmt.Sprintf("127.0.0.1:%d", otlp)),
 	})
 	return c
