@@ -7,13 +7,22 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"time"
 
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/report"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/scenario"
 )
 
+// goodbye is what a child gets to end by itself when loading it failed: Refinery, its own child, ends with it.
+const goodbye = 20 * time.Second
+
+// A launcher measures in child processes.
+type launcher struct {
+	refinery string // path of the program
+}
+
 // measure runs a spec in a child process and returns its result.
-func measure(s scenario.Spec) (scenario.Result, error) {
+func (l launcher) measure(s scenario.Spec) (scenario.Result, error) {
 	var result scenario.Result
 	spec, err := json.Marshal(s)
 	if err != nil {
@@ -23,7 +32,7 @@ func measure(s scenario.Spec) (scenario.Result, error) {
 	if err != nil {
 		return result, fmt.Errorf("find this program to start it again: %w", err)
 	}
-	cmd := exec.Command(self, "-child", string(spec))
+	cmd := exec.Command(self, "-child", string(spec), "-refinery", l.refinery)
 	cmd.Stderr = os.Stderr
 	cmd.Env = environment(s.Kind)
 	toChild, err := cmd.StdinPipe()
@@ -40,7 +49,9 @@ func measure(s scenario.Spec) (scenario.Result, error) {
 	out := bufio.NewReader(fromChild)
 	if s.Kind == scenario.HTTP {
 		if err := scenario.Load(s, toChild, out); err != nil {
-			return result, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
+			kill := time.AfterFunc(goodbye, func() { _ = cmd.Process.Kill() })
+			defer kill.Stop()
+			return result, errors.Join(err, toChild.Close(), cmd.Wait())
 		}
 	}
 	decoding := json.NewDecoder(out).Decode(&result)

@@ -13,12 +13,13 @@ import (
 
 // Names of engines.
 const (
-	engineNone    = "none" // no sampler: what decoding and receiving cost alone
-	engineContrib = "contrib"
-	engineOurs    = "ours"
+	engineNone     = "none" // no sampler: what decoding and receiving cost alone
+	engineContrib  = "contrib"
+	engineOurs     = "ours"
+	engineRefinery = "refinery" // a program of its own: measured over HTTP only, see package refinery
 )
 
-// engines lists what can be measured. Refinery, the other peer, is a program of its own and not in this comparison.
+// engines lists what runs within the Collector.
 func engines() []rig.Engine {
 	return []rig.Engine{
 		{Name: engineNone},

@@ -2,6 +2,9 @@
 // traffic, and writes the comparison into docs/benchmarks.md. Every measurement runs in a child process of its own (this
 // program, started again), so that CPU and memory are those of one engine; engines take turns and the median of the runs
 // counts. It fails when the engines do not keep the same spans.
+//
+// Refinery is no Go module that could be linked: who has built it (go build ./cmd/refinery in a checkout of
+// github.com/honeycombio/refinery) gives the program with -refinery, and it is measured over OTLP/HTTP beside the others.
 package main
 
 import (
@@ -13,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/refinery"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/scenario"
 )
 
@@ -28,7 +32,8 @@ type options struct {
 	seed      uint64
 	out       string
 	engines   string
-	rough     bool // leave out what takes long and seldom surprises
+	refinery  string // path of the program, empty to leave it out
+	rough     bool   // leave out what takes long and seldom surprises
 }
 
 func main() {
@@ -46,10 +51,11 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 1, "seed of the traffic")
 	flag.StringVar(&o.out, "out", "docs/benchmarks.md", "file to write the comparison into besides printing it; -quick only prints")
 	flag.StringVar(&o.engines, "engines", "contrib,ours", "samplers to compare")
+	flag.StringVar(&o.refinery, "refinery", "", "path of a built Refinery, to measure it over OTLP/HTTP beside the others")
 	flag.Parse()
 
 	if *child != "" {
-		exit(runChild(*child))
+		exit(runChild(*child, o.refinery))
 	}
 	var err error
 	if o.open, err = parseSizes(*sizes); err != nil {
@@ -85,20 +91,32 @@ func parseSizes(list string) ([]int, error) {
 }
 
 // runChild measures and prints the result as the last line.
-func runChild(spec string) error {
+func runChild(spec, program string) error {
 	var s scenario.Spec
 	if err := json.Unmarshal([]byte(spec), &s); err != nil {
 		return fmt.Errorf("-child: %w", err)
 	}
-	e, err := engineNamed(s.Engine)
-	if err != nil {
-		return err
-	}
-	result, err := scenario.Run(s, e, os.Stdin, os.Stdout)
+	result, err := run(s, program)
 	if err != nil {
 		return fmt.Errorf("%s of %s: %w", s.Kind, s.Engine, err)
 	}
 	return json.NewEncoder(os.Stdout).Encode(result)
+}
+
+// run measures an engine in this process, or Refinery from this process.
+func run(s scenario.Spec, program string) (scenario.Result, error) {
+	if s.Engine == engineRefinery {
+		p, err := refinery.Start(program, s.Wait)
+		if err != nil {
+			return scenario.Result{}, err
+		}
+		return scenario.Serve(s, p, os.Stdin, os.Stdout)
+	}
+	e, err := engineNamed(s.Engine)
+	if err != nil {
+		return scenario.Result{}, err
+	}
+	return scenario.Run(s, e, os.Stdin, os.Stdout)
 }
 
 func exit(err error) {

@@ -1,5 +1,5 @@
 // Package probe reads what a process costs: CPU from the kernel, memory of the Go heap and beside it, work of the
-// garbage collector. It speaks of the calling process only and starts no goroutine but for RSS.
+// garbage collector. It speaks of the calling process, except for type Process, and starts no goroutine but for RSS.
 package probe
 
 import (
@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -98,19 +97,16 @@ func (m Memory) Less(before Memory) Memory {
 
 // RSS is the resident memory of the process in bytes, mapped files included.
 func RSS() int64 {
-	raw, err := os.ReadFile("/proc/self/statm")
+	rss, err := Process(os.Getpid()).RSS()
 	if err != nil {
 		panic(fmt.Sprintf("the benchmark reads memory from /proc and needs Linux: %v", err))
 	}
-	var size, resident int64
-	if _, err := fmt.Fscan(strings.NewReader(string(raw)), &size, &resident); err != nil {
-		panic(fmt.Sprintf("parse /proc/self/statm %q: %v", raw, err))
-	}
-	return resident * int64(os.Getpagesize())
+	return rss
 }
 
 // RSSWatch samples RSS in a goroutine of its own until Stop.
 type RSSWatch struct {
+	read func() int64
 	stop chan struct{}
 	done chan struct{}
 	sum  int64
@@ -118,16 +114,16 @@ type RSSWatch struct {
 	max  int64
 }
 
-// WatchRSS samples every 50 ms: a collection of contrib's heap at 100,000 open traces takes seconds, and the peaks that
+// WatchRSS samples what read returns, RSS or that of another process, every 50 ms: a collection of contrib's heap at 100,000 open traces takes seconds, and the peaks that
 // matter to a memory limit last as long.
-func WatchRSS() *RSSWatch {
-	w := &RSSWatch{stop: make(chan struct{}), done: make(chan struct{})}
+func WatchRSS(read func() int64) *RSSWatch {
+	w := &RSSWatch{read: read, stop: make(chan struct{}), done: make(chan struct{})}
 	go func() {
 		defer close(w.done)
 		tick := time.NewTicker(50 * time.Millisecond)
 		defer tick.Stop()
 		for {
-			rss := RSS()
+			rss := w.read()
 			w.sum, w.n, w.max = w.sum+rss, w.n+1, max(w.max, rss)
 			select {
 			case <-w.stop:

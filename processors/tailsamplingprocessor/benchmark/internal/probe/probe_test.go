@@ -79,7 +79,7 @@ func TestAllocationsCounts(t *testing.T) {
 }
 
 func TestRSSWatchSeesAPeak(t *testing.T) {
-	w := WatchRSS()
+	w := WatchRSS(RSS)
 	peak := make([]byte, 64<<20)
 	touch(peak)
 	rss := RSS()

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
@@ -36,7 +37,7 @@ func (s *Sink) ConsumeTraces(_ context.Context, td ptrace.Traces) error {
 				if span.ParentSpanID().IsEmpty() {
 					roots++
 				}
-				digest += identity(span)
+				digest += identity(span.TraceID(), span.SpanID())
 			}
 		}
 	}
@@ -46,6 +47,15 @@ func (s *Sink) ConsumeTraces(_ context.Context, td ptrace.Traces) error {
 	return nil
 }
 
+// Span counts one span that came another way than as pdata.
+func (s *Sink) Span(trace pcommon.TraceID, id pcommon.SpanID, root bool) {
+	s.spans.Add(1)
+	if root {
+		s.roots.Add(1)
+	}
+	s.digest.Add(identity(trace, id))
+}
+
 // Kept returns the sums so far.
 func (s *Sink) Kept() Kept {
 	return Kept{Traces: s.roots.Load(), Spans: s.spans.Load(), Digest: s.digest.Load()}
@@ -53,8 +63,7 @@ func (s *Sink) Kept() Kept {
 
 // identity hashes the ids of a span with the multiplications of FNV-1a over words: ids of the traffic are random, so
 // that little mixing is enough to make sums of different sets differ.
-func identity(span ptrace.Span) uint64 {
-	trace, id := span.TraceID(), span.SpanID()
+func identity(trace pcommon.TraceID, id pcommon.SpanID) uint64 {
 	h := uint64(14695981039346656037)
 	for _, word := range [...]uint64{
 		binary.LittleEndian.Uint64(trace[:8]), binary.LittleEndian.Uint64(trace[8:]), binary.LittleEndian.Uint64(id[:]),

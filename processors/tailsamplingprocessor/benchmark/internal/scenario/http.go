@@ -3,19 +3,13 @@ package scenario
 import (
 	"bufio"
 	"bytes"
-	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
-
-	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/component/componenttest"
-	"go.opentelemetry.io/collector/confmap"
-	"go.opentelemetry.io/collector/receiver"
-	"go.opentelemetry.io/collector/receiver/otlpreceiver"
+	"time"
 
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/pace"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/probe"
@@ -23,85 +17,76 @@ import (
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/traffic"
 )
 
-// Words of the control channel between a serving child and who loads it, one a line. The child first says its address;
-// it answers begin when it has read its CPU clock, and end with its result.
+// Words of the control channel between a serving child and who loads it, one a line. The child first says its endpoint as
+// JSON; it answers begin when it has read the CPU clock, and end with its result.
 const (
 	begin = "begin"
 	end   = "end"
 )
 
-// serve puts the Collector's OTLP receiver in front of the sampler and measures what this process spends between begin
-// and end.
-func serve(s Spec, e rig.Engine, in io.Reader, out io.Writer) (Result, error) {
-	r, err := s.start(e)
-	if err != nil {
-		return Result{}, err
-	}
-	address, recv, err := listen(r)
-	if err != nil {
-		return Result{}, err
-	}
-	fmt.Fprintln(out, address)
+// An Endpoint is where a target takes OTLP over HTTP, and what it asks for beside the body.
+type Endpoint struct {
+	URL     string
+	Headers map[string]string `json:",omitempty"`
+}
 
+// A Target samples what comes over OTLP/HTTP: the Collector's receiver with a sampler behind it, in this process, or a
+// program of somebody else's.
+type Target interface {
+	Endpoint() Endpoint
+	// Cost is the user and system time that the target has used and the memory that it holds.
+	Cost() (cpu time.Duration, rss int64, err error)
+	// Finish lets the target decide what it was sent, ends it and says what it kept. Where it can be known, a span lost on
+	// the way is an error.
+	Finish(sent int) (rig.Kept, error)
+	// Close ends the target at once; after Finish it does nothing.
+	Close() error
+}
+
+// Serve measures what a target spends between begin and end.
+func Serve(s Spec, t Target, in io.Reader, out io.Writer) (result Result, err error) {
+	defer func() { err = errors.Join(err, t.Close()) }()
+	if err := json.NewEncoder(out).Encode(t.Endpoint()); err != nil {
+		return Result{}, fmt.Errorf("say where the target listens: %w", err)
+	}
 	words := bufio.NewReader(in)
 	if err := expect(words, begin); err != nil {
 		return Result{}, err
 	}
-	before := probe.CPU()
-	fmt.Fprintln(out, begin)
-	if err := expect(words, end); err != nil {
+	before, _, err := t.Cost()
+	if err != nil {
 		return Result{}, err
 	}
-	used := probe.CPU() - before
-	if err := recv.Shutdown(context.Background()); err != nil {
-		return Result{}, fmt.Errorf("shut down the otlp receiver: %w", err)
+	watch := probe.WatchRSS(func() int64 { _, rss, _ := t.Cost(); return rss }) // an error comes again below
+	fmt.Fprintln(out, begin)
+	waited := expect(words, end)
+	average, highest := watch.Stop()
+	after, _, err := t.Cost()
+	if err := errors.Join(waited, err); err != nil {
+		return Result{}, err
 	}
-	return s.result(r, Figures{CPUPerSpan: microsPerSpan(used, s.Measured, 0)})
-}
-
-// listen starts an otlp receiver with default settings on a free port of the loopback.
-func listen(r *rig.Rig) (string, receiver.Traces, error) {
-	address, err := freeAddress()
+	kept, err := t.Finish((s.Warm + s.Measured) * traffic.SpansPerRequest)
 	if err != nil {
-		return "", nil, err
+		return Result{}, err
 	}
-	factory := otlpreceiver.NewFactory()
-	cfg := factory.CreateDefaultConfig()
-	keys := map[string]any{"protocols": map[string]any{"http": map[string]any{"endpoint": address}}}
-	if err := confmap.NewFromStringMap(keys).Unmarshal(cfg); err != nil {
-		return "", nil, fmt.Errorf("decode the configuration of the otlp receiver: %w", err)
-	}
-	recv, err := factory.CreateTraces(context.Background(), receiver.Settings{
-		ID:                component.NewID(factory.Type()),
-		TelemetrySettings: r.Telemetry(),
-		BuildInfo:         component.NewDefaultBuildInfo(),
-	}, cfg, r.Consumer())
-	if err != nil {
-		return "", nil, fmt.Errorf("create the otlp receiver: %w", err)
-	}
-	if err := recv.Start(context.Background(), componenttest.NewNopHost()); err != nil {
-		return "", nil, fmt.Errorf("start the otlp receiver: %w", err)
-	}
-	return address, recv, nil
-}
-
-// freeAddress asks the kernel for a port: the receiver does not tell which one it got for port 0.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	return l.Addr().String(), l.Close()
+	return Result{Kept: kept, Figures: Figures{
+		CPUPerSpan: microsPerSpan(after-before, s.Measured, 0),
+		RSSAverage: float64(average),
+		RSSMax:     float64(highest),
+	}}, nil
 }
 
 // Load feeds a serving child through its control channel: toChild is its in, fromChild its out. What follows in
 // fromChild is the child's result.
 func Load(s Spec, toChild io.Writer, fromChild *bufio.Reader) error {
-	address, err := fromChild.ReadString('\n')
+	line, err := fromChild.ReadString('\n')
 	if err != nil {
 		return fmt.Errorf("the child did not say where it listens: %w", err)
 	}
-	url := "http://" + strings.TrimSpace(address) + "/v1/traces"
+	var to Endpoint
+	if err := json.Unmarshal([]byte(line), &to); err != nil {
+		return fmt.Errorf("the child said %q, not where it listens: %w", line, err)
+	}
 	streams := make([]*traffic.Stream, s.Senders)
 	for i := range streams {
 		streams[i] = s.Stream(i)
@@ -115,7 +100,7 @@ func Load(s Spec, toChild io.Writer, fromChild *bufio.Reader) error {
 			fmt.Fprintln(toChild, begin)
 			marked = expect(fromChild, begin)
 		},
-	}.Run(func(sender, _ int) error { return post(client, url, streams[sender].Next()) })
+	}.Run(func(sender, _ int) error { return post(client, to, streams[sender].Next()) })
 	if err := errors.Join(err, marked); err != nil {
 		return err
 	}
@@ -123,17 +108,25 @@ func Load(s Spec, toChild io.Writer, fromChild *bufio.Reader) error {
 	return nil
 }
 
-func post(client *http.Client, url string, body []byte) error {
-	resp, err := client.Post(url, "application/x-protobuf", bytes.NewReader(body))
+func post(client *http.Client, to Endpoint, body []byte) error {
+	req, err := http.NewRequest(http.MethodPost, to.URL, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("make a request: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/x-protobuf")
+	for name, value := range to.Headers {
+		req.Header.Set(name, value)
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		return fmt.Errorf("read the answer of %s: %w", url, err)
+		return fmt.Errorf("read the answer of %s: %w", to.URL, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answered %s", url, resp.Status)
+		return fmt.Errorf("%s answered %s", to.URL, resp.Status)
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func paced(s Spec, e rig.Engine) (Result, error) {
 	var watch *probe.RSSWatch
 	late, err := pace.Schedule{
 		Senders: s.Senders, Interval: s.Interval(), Requests: s.Warm + s.Measured,
-		MarkAt: s.Warm, Mark: func() { before, watch = read(), probe.WatchRSS() },
+		MarkAt: s.Warm, Mark: func() { before, watch = read(), probe.WatchRSS(probe.RSS) },
 	}.Run(func(sender, request int) error { return senders[sender].send(r, request >= s.Warm) })
 	if err != nil {
 		return Result{}, err

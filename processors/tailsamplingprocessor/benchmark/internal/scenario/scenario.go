@@ -91,14 +91,14 @@ func Run(s Spec, e rig.Engine, in io.Reader, out io.Writer) (Result, error) {
 	return Result{}, fmt.Errorf("no measurement of the name %q", s.Kind)
 }
 
-// requestsPerRound is small enough (8 MB) not to weigh on the figures and large enough (1,180 traces) for every kind of
-// trace to be in a round.
-const requestsPerRound = 64
+// RequestsPerRound is small enough (8 MB) not to weigh on the figures and large enough (1,180 traces) for every kind of
+// trace to be in a round. Whole rounds have only whole traces.
+const RequestsPerRound = 64
 
 // Stream is the traffic of one sender; different senders never share a trace.
 func (s Spec) Stream(sender int) *traffic.Stream {
 	return traffic.NewStream(traffic.Settings{
-		Seed: s.Seed + uint64(sender), Requests: requestsPerRound / max(s.Senders, 1), Unrepeated: s.Unrepeated,
+		Seed: s.Seed + uint64(sender), Requests: RequestsPerRound / max(s.Senders, 1), Unrepeated: s.Unrepeated,
 	})
 }
 
@@ -108,7 +108,7 @@ func (s Spec) start(e rig.Engine) (*rig.Rig, error) {
 
 // markingCost is the CPU that making the traffic takes per span. It is subtracted: a sampler does not make its traffic.
 func (s Spec) markingCost() time.Duration {
-	const requests = 10 * requestsPerRound
+	const requests = 10 * RequestsPerRound
 	stream := s.Stream(0)
 	before := probe.CPU()
 	for range requests {

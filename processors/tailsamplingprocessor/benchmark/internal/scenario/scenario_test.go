@@ -95,7 +95,7 @@ func TestLoadSaysThatTheChildDied(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "did not say where it listens") {
 		t.Errorf("no address: %v", err)
 	}
-	err = Load(spec, io.Discard, bufio.NewReader(strings.NewReader("127.0.0.1:1\n")))
+	err = Load(spec, io.Discard, bufio.NewReader(strings.NewReader(`{"URL":"http://127.0.0.1:1/v1/traces"}`+"\n")))
 	if err == nil || !strings.Contains(err.Error(), "refused") || !strings.Contains(err.Error(), begin) {
 		t.Errorf("nobody listens: %v", err)
 	}

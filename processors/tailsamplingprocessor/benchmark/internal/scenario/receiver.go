@@ -1,0 +1,107 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/otlpreceiver"
+
+	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/probe"
+	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/rig"
+)
+
+// A receiving target is the Collector's OTLP receiver in front of a sampler, both in this process.
+type receiving struct {
+	rig     *rig.Rig
+	recv    receiver.Traces
+	address string
+	stopped bool
+}
+
+// serve measures an engine behind the receiver.
+func serve(s Spec, e rig.Engine, in io.Reader, out io.Writer) (Result, error) {
+	r, err := s.start(e)
+	if err != nil {
+		return Result{}, err
+	}
+	address, recv, err := listen(r)
+	if err != nil {
+		return Result{}, err
+	}
+	return Serve(s, &receiving{rig: r, recv: recv, address: address}, in, out)
+}
+
+// Endpoint implements Target.
+func (t *receiving) Endpoint() Endpoint { return Endpoint{URL: "http://" + t.address + "/v1/traces"} }
+
+// Cost implements Target.
+func (*receiving) Cost() (time.Duration, int64, error) { return probe.CPU(), probe.RSS(), nil }
+
+// Finish implements Target. What the receiver answered 200 to has been consumed, so that there is nothing to lose on the
+// way and sent is not looked at.
+func (t *receiving) Finish(int) (rig.Kept, error) {
+	if err := t.Close(); err != nil {
+		return rig.Kept{}, err
+	}
+	return t.rig.Sink.Kept(), nil
+}
+
+// Close implements Target.
+func (t *receiving) Close() error {
+	if t.stopped {
+		return nil
+	}
+	t.stopped = true
+	if err := t.recv.Shutdown(context.Background()); err != nil {
+		return fmt.Errorf("shut down the otlp receiver: %w", err)
+	}
+	return t.rig.Stop()
+}
+
+// listen starts an otlp receiver with default settings on a free port of the loopback.
+func listen(r *rig.Rig) (string, receiver.Traces, error) {
+	addresses, err := FreeAddresses(1)
+	if err != nil {
+		return "", nil, err
+	}
+	address := addresses[0]
+	factory := otlpreceiver.NewFactory()
+	cfg := factory.CreateDefaultConfig()
+	keys := map[string]any{"protocols": map[string]any{"http": map[string]any{"endpoint": address}}}
+	if err := confmap.NewFromStringMap(keys).Unmarshal(cfg); err != nil {
+		return "", nil, fmt.Errorf("decode the configuration of the otlp receiver: %w", err)
+	}
+	recv, err := factory.CreateTraces(context.Background(), receiver.Settings{
+		ID:                component.NewID(factory.Type()),
+		TelemetrySettings: r.Telemetry(),
+		BuildInfo:         component.NewDefaultBuildInfo(),
+	}, cfg, r.Consumer())
+	if err != nil {
+		return "", nil, fmt.Errorf("create the otlp receiver: %w", err)
+	}
+	if err := recv.Start(context.Background(), componenttest.NewNopHost()); err != nil {
+		return "", nil, fmt.Errorf("start the otlp receiver: %w", err)
+	}
+	return address, recv, nil
+}
+
+// FreeAddresses asks the kernel for ports of the loopback, for servers that do not tell which one they got for port 0.
+func FreeAddresses(n int) ([]string, error) {
+	var addresses []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer func() { _ = l.Close() }() // only when all are found, so that they differ
+		addresses = append(addresses, l.Addr().String())
+	}
+	return addresses, nil
+}
