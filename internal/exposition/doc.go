@@ -20,7 +20,7 @@
 // stale marker arrives, whether or not somebody scrapes. A slow scraper holds one buffer and no lock.
 //
 // Conflicts: the first help text and the first type of a family win its header. Series of another type are never
-// dropped: the text formats show them behind the family's own without a header, which scrapers read as untyped, and
-// protobuf in a family message of their own. Two writers that disagree on the type of the very same series take turns:
+// dropped: the text formats show them behind the family's own, without a header of their own, and protobuf in a message of
+// their own. Two writers that disagree on the type of the very same series take turns:
 // the last sample is shown, as in a database.
 package exposition

@@ -31,8 +31,8 @@ func identify(ls labels.Labels, native bool, opts storage.AppendV2Options) (iden
 		return identity{}, fmt.Errorf("empty labelset: %w", tsdb.ErrInvalidSample)
 	}
 	name := ls.Get(model.MetricNameLabel)
-	if name == "" {
-		return identity{}, invalid("a series needs a name", ls)
+	if name == "" || !isClean(name) {
+		return identity{}, invalid("a series needs a name, in UTF-8", ls)
 	}
 	if label, twice := ls.HasDuplicateLabelNames(); twice {
 		return identity{}, invalid(fmt.Sprintf("label name %q is not unique", label), ls)
@@ -68,16 +68,16 @@ func (x *Exposition) rename(id identity) identity {
 	if x.opts.FamilyName != nil {
 		id.name = x.opts.FamilyName(id.name)
 	}
-	if x.opts.LabelName == nil && len(x.opts.ConstLabels) == 0 && validUTF8(id.labels) {
+	if x.opts.LabelName == nil && len(x.opts.ConstLabels) == 0 && allClean(id.labels) {
 		return id
 	}
 	b := labels.NewBuilder(labels.EmptyLabels())
 	id.labels.Range(func(l labels.Label) {
-		name := l.Name
+		name := clean(l.Name)
 		if x.opts.LabelName != nil {
 			name = x.opts.LabelName(name)
 		}
-		value := strings.ToValidUTF8(l.Value, "\uFFFD") // else a scraper refuses the whole page
+		value := clean(l.Value)
 		if other := b.Get(name); other != "" {
 			value = other + ";" + value // as OTLP's translation joins attributes that fall together
 		}
@@ -130,10 +130,20 @@ func valueType(t model.MetricType) model.MetricType {
 	return model.MetricTypeUnknown
 }
 
-func validUTF8(ls labels.Labels) bool {
-	valid := true
-	ls.Range(func(l labels.Label) { valid = valid && utf8.ValidString(l.Value) })
-	return valid
+// clean replaces what the parsers of scrapers stumble over, at the price of the whole page: what is no UTF-8, and NUL.
+func clean(s string) string {
+	if isClean(s) {
+		return s
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+func isClean(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+
+func allClean(ls labels.Labels) bool {
+	all := true
+	ls.Range(func(l labels.Label) { all = all && isClean(l.Name) && isClean(l.Value) })
+	return all
 }
 
 func invalid(what string, ls labels.Labels) error {
@@ -258,8 +268,6 @@ func (x *Exposition) addFamily(key familyKey, opts storage.AppendV2Options) *fam
 	x.stats.families++
 	f := &family{
 		familyKey: key,
-		help:      opts.Metadata.Help,
-		unit:      opts.Metadata.Unit,
 		legacy:    model.LegacyValidation.IsValidMetricName(key.name),
 		born:      x.stats.families,
 	}
@@ -275,14 +283,14 @@ func (x *Exposition) addFamily(key familyKey, opts storage.AppendV2Options) *fam
 
 // describe compares what the writer of a new metric says with what the family shows. The first one wins.
 func (f *family) describe(opts storage.AppendV2Options, stats *counters) {
-	switch help := opts.Metadata.Help; {
+	switch help := clean(opts.Metadata.Help); {
 	case f.help == "":
 		f.help = help
 	case help != "" && help != f.help:
 		stats.helpConflicts.Add(1)
 	}
 	if f.unit == "" {
-		f.unit = opts.Metadata.Unit
+		f.unit = clean(opts.Metadata.Unit)
 	}
 }
 

@@ -265,7 +265,10 @@ func appendCount(b []byte, whole, float protowire.Number, v float64) []byte {
 
 func appendExemplarMessage(b []byte, field protowire.Number, e *exemplar.Exemplar) []byte {
 	b, start := open(b, field)
-	e.Labels.Range(func(l labels.Label) { b = appendLabelPair(b, exemplarLabel, l) })
+	e.Labels.Range(func(l labels.Label) {
+		l.Name, l.Value = clean(l.Name), clean(l.Value)
+		b = appendLabelPair(b, exemplarLabel, l)
+	})
 	b = appendDouble(b, exemplarValue, e.Value)
 	if e.HasTs {
 		b = appendTime(b, exemplarTime, e.Ts)

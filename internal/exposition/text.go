@@ -4,7 +4,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/exemplar"
@@ -220,24 +219,26 @@ func labelText(ls labels.Labels) (text string, plain bool) {
 	plain = true
 	var b []byte
 	ls.Range(func(l labels.Label) {
-		legacy := model.LegacyValidation.IsValidLabelName(l.Name)
-		plain = plain && legacy
-		b = appendLabel(b, l, legacy)
+		plain = plain && model.LegacyValidation.IsValidLabelName(l.Name)
+		b = appendLabel(b, l)
 	})
 	return string(b), plain
 }
 
-func appendLabel(b []byte, l labels.Label, legacy bool) []byte {
+func appendLabel(b []byte, l labels.Label) []byte {
 	if len(b) > 0 {
 		b = append(b, ',')
 	}
-	if legacy {
-		b = append(b, l.Name...)
-	} else {
-		b = appendQuoted(b, l.Name)
-	}
+	b = appendLabelName(b, l.Name)
 	b = append(b, '=')
 	return appendQuoted(b, l.Value)
+}
+
+func appendLabelName(b []byte, name string) []byte {
+	if model.LegacyValidation.IsValidLabelName(name) {
+		return append(b, name...)
+	}
+	return appendQuoted(b, name)
 }
 
 // appendEscapedLabels renders labels for a scraper that does not take all of UTF-8 in names.
@@ -246,16 +247,13 @@ func appendEscapedLabels(b []byte, ls labels.Labels, scheme model.EscapingScheme
 		if !model.LegacyValidation.IsValidMetricName(l.Name) {
 			l.Name = model.EscapeName(l.Name, scheme)
 		}
-		b = appendLabel(b, l, model.LegacyValidation.IsValidLabelName(l.Name))
+		b = appendLabel(b, l)
 	})
 	return b
 }
 
-// appendEscaped writes a label value. What is no UTF-8 would make a scraper refuse the page.
+// appendEscaped writes a label value.
 func appendEscaped(b []byte, s string) []byte {
-	if !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(s, "\uFFFD")
-	}
 	from := 0
 	for i := range len(s) {
 		var esc string
@@ -281,7 +279,6 @@ func appendHelp(b []byte, help string, openMetrics bool) []byte {
 	if openMetrics {
 		return appendEscaped(b, help)
 	}
-	help = strings.ToValidUTF8(help, "\uFFFD")
 	for i := range len(help) {
 		switch help[i] {
 		case '\\':
@@ -303,9 +300,9 @@ func appendExemplar(b []byte, e *exemplar.Exemplar) []byte {
 			b = append(b, ',')
 		}
 		first = false
-		b = appendName(b, l.Name)
+		b = appendLabelName(b, clean(l.Name))
 		b = append(b, '=')
-		b = appendQuoted(b, l.Value)
+		b = appendQuoted(b, clean(l.Value))
 	})
 	b = append(b, "} "...)
 	b = appendFloat(b, e.Value)
