@@ -64,7 +64,7 @@ func (b *bench) progress(run int, c cell, f scenario.Figures, took time.Duration
 // markdown writes the section.
 func (b *bench) markdown(started time.Time, load string, failed error) string {
 	var sb strings.Builder
-	fmt.Fprintf(&sb, "## tail_sampling beside contrib\n\n")
+	fmt.Fprintf(&sb, "## tail_sampling beside contrib and Refinery\n\n")
 	fmt.Fprintf(&sb, "%s, %s. Load average at the start %s, runs of each measurement %d, seed %d, %.0f minutes in all.\n\n",
 		started.UTC().Format("2 January 2006"), report.Machine(), load, b.opts.runs, b.opts.seed, time.Since(started).Minutes())
 	for _, condition := range b.conditions() {
@@ -73,7 +73,7 @@ func (b *bench) markdown(started time.Time, load string, failed error) string {
 	if failed != nil {
 		fmt.Fprintf(&sb, "\n**The run failed, figures are of what came before:** %v\n", failed)
 	} else {
-		fmt.Fprintf(&sb, "- All engines kept the same spans in every run: %s.\n", b.keptShare())
+		fmt.Fprintf(&sb, "- All engines but Refinery kept the same spans in every run: %s.\n", b.keptShare())
 	}
 	for _, t := range []struct {
 		title string
@@ -87,10 +87,11 @@ func (b *bench) markdown(started time.Time, load string, failed error) string {
 		{fmt.Sprintf("At %s spans/s with %s traces open", report.Number(float64(b.paced)), report.Number(float64(b.opts.pacedOpen))), b.pacedRows()},
 		{fmt.Sprintf("Over OTLP/HTTP at %s spans/s", report.Number(float64(b.opts.httpRate))), b.httpRows()},
 	} {
-		if table := b.table(t.rows); len(table.Rows) > 0 {
+		if table := b.table(t.rows, besideContrib()); len(table.Rows) > 0 {
 			fmt.Fprintf(&sb, "\n### %s\n\n%s", t.title, table)
 		}
 	}
+	fmt.Fprintf(&sb, "\n### Beside Refinery: OTLP/HTTP in, what is kept out, at %s spans/s\n\n%s", report.Number(float64(b.opts.httpRate)), b.refinerySection())
 	return sb.String()
 }
 
@@ -109,7 +110,6 @@ func (b *bench) conditions() []string {
 		"\"Sampler alone\" is less what the same process without a sampler uses. \"Held\" is the live Go heap after two collections plus resident memory outside of it (VmRSS less what the runtime has from the system), less what was there before the sampler was made; accurate to a few MiB, so read it at the larger sizes.",
 		"One core is GOMAXPROCS=1, all other measurements run on all cores. GOMEMLIMIT is 80 % of the machine's memory; it matters to contrib at 500,000 open traces only. RSS includes about 40 MiB of program, traffic and decoding.",
 		"Over HTTP: the Collector's otlp receiver on the loopback, 4 connections, no compression, decision wait 2 s; the load comes from another process.",
-		"Refinery, the other peer, is a program of its own and not in this comparison.",
 	}
 	if b.paced != b.opts.rate {
 		c = append(c, fmt.Sprintf("**%s spans/s were asked for and not held by every engine on this machine as loaded;** the steady rate was lowered to %s for all.",
@@ -129,38 +129,57 @@ func (b *bench) keptShare() string {
 		report.Number(float64(k.kept.Traces)), report.Number(float64(k.kept.Spans)), report.Percent(float64(k.kept.Spans)/sent))
 }
 
+// A comparison says which engines a table shows, in columns, and which of them ours is judged by.
+type comparison struct {
+	columns []column
+	peer    string
+}
+
+type column struct{ engine, title string }
+
+func besideContrib() comparison {
+	return comparison{
+		columns: []column{{engineNone, "no sampler"}, {engineContrib, "contrib " + contribVersion()}, {engineOurs, "ours"}},
+		peer:    engineContrib,
+	}
+}
+
 // table writes rows; those that no engine has a value for are left out.
-func (b *bench) table(rows []row) report.Table {
-	t := report.Table{Header: []string{"", "no sampler", "contrib " + contribVersion(), "ours", "ours / contrib", "goal", "met"}}
+func (b *bench) table(rows []row, c comparison) report.Table {
+	t := report.Table{Header: []string{""}}
+	for _, col := range c.columns {
+		t.Header = append(t.Header, col.title)
+	}
+	t.Header = append(t.Header, "ours / "+c.peer, "goal", "met")
 	for _, r := range rows {
 		line, any := []string{r.name}, false
-		for _, engine := range []string{engineNone, engineContrib, engineOurs} {
-			v, ok := r.value(engine)
+		for _, col := range c.columns {
+			v, ok := r.value(col.engine)
 			line, any = append(line, show(v, ok, r.format)), any || ok
 		}
 		if any {
-			t.Rows = append(t.Rows, append(line, verdict(r)...))
+			t.Rows = append(t.Rows, append(line, verdict(r, c.peer)...))
 		}
 	}
 	return t
 }
 
-// verdict is the ratio, the goal, and whether it was met.
-func verdict(r row) []string {
-	contrib, okC := r.value(engineContrib)
+// verdict is the ratio to the peer, the goal, and whether it was met.
+func verdict(r row, peer string) []string {
+	theirs, okT := r.value(peer)
 	ours, okO := r.value(engineOurs)
 	v := []string{"", "", ""}
-	if okC && okO && contrib > 0 {
-		v[0] = times(ours / contrib)
+	if okT && okO && theirs > 0 {
+		v[0] = times(ours / theirs)
 	}
 	if r.goal == nil {
 		return v
 	}
 	v[1] = r.goal.text
 	switch {
-	case !okO || !okC:
+	case !okO || !okT:
 		v[2] = "not measured"
-	case r.goal.met(ours, contrib):
+	case r.goal.met(ours, theirs):
 		v[2] = "yes"
 	default:
 		v[2] = "**no**"

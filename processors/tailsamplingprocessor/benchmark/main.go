@@ -1,7 +1,7 @@
-// Program benchmark measures our tail_sampling beside contrib's on the same machine, in the same run and on the same
-// traffic, and writes the comparison into docs/benchmarks.md. Every measurement runs in a child process of its own (this
-// program, started again), so that CPU and memory are those of one engine; engines take turns and the median of the runs
-// counts. It fails when the engines do not keep the same spans.
+// Program benchmark measures our tail_sampling beside contrib's, and beside Refinery where that is at hand, on the same
+// machine, in the same run and on the same traffic, and writes the comparison into docs/benchmarks.md. Every measurement
+// runs in a child process of its own (this program, started again), so that CPU and memory are those of one engine;
+// engines take turns and the median of the runs counts. It fails when the engines do not keep the same spans.
 //
 // Refinery is no Go module that could be linked: who has built it (go build ./cmd/refinery in a checkout of
 // github.com/honeycombio/refinery) gives the program with -refinery, and it is measured over OTLP/HTTP beside the others.
@@ -32,8 +32,10 @@ type options struct {
 	seed      uint64
 	out       string
 	engines   string
-	refinery  string // path of the program, empty to leave it out
-	rough     bool   // leave out what takes long and seldom surprises
+	rough     bool // leave out what takes long and seldom surprises
+
+	refinery        string // path of the program, empty to leave it out
+	refineryVersion string // what the program says of itself
 }
 
 func main() {
@@ -66,6 +68,11 @@ func main() {
 	}
 	if *quick {
 		o.quick()
+	}
+	if o.refinery != "" {
+		if o.refineryVersion, err = refinery.Version(o.refinery); err != nil {
+			exit(err)
+		}
 	}
 	exit(compare(o))
 }

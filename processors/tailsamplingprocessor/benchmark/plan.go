@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,7 +93,7 @@ func (b *bench) run() error {
 			steps = append(steps, func() error { return b.hold(open, true) })
 		}
 	}
-	for _, step := range append(steps, b.atSteadyRate, b.overHTTP) {
+	for _, step := range append(steps, b.atSteadyRate, b.overHTTP, b.besideRefinery) {
 		if err := step(); err != nil {
 			return err
 		}
@@ -208,13 +209,21 @@ func (b *bench) pacedAt(rate int) (held bool, err error) {
 }
 
 func (b *bench) overHTTP() error {
-	open := int(float64(b.opts.httpRate) * httpWait.Seconds() / traffic.SpansPerTrace)
-	engines := append([]string{engineNone}, b.samplers...)
-	if b.opts.refinery != "" {
-		engines = append(engines, engineRefinery)
+	return b.served(scenario.HTTP, append([]string{engineNone}, b.samplers...))
+}
+
+// besideRefinery measures all as what Refinery is: a program that takes spans over HTTP and sends on what it keeps.
+func (b *bench) besideRefinery() error {
+	if b.opts.refinery == "" {
+		return nil
 	}
+	return b.served(scenario.Proxy, append(slices.Clone(b.samplers), engineRefinery))
+}
+
+func (b *bench) served(kind scenario.Kind, engines []string) error {
+	open := int(float64(b.opts.httpRate) * httpWait.Seconds() / traffic.SpansPerTrace)
 	return b.interleave(0, engines, func(e string) scenario.Spec {
-		return b.steady(scenario.HTTP, e, b.opts.httpRate, httpWait, open)
+		return b.steady(kind, e, b.opts.httpRate, httpWait, open)
 	})
 }
 
@@ -263,11 +272,15 @@ func (k keptSet) traces() float64 {
 	return float64((k.spec.Warm+k.spec.Measured)*traffic.SpansPerRequest) / traffic.SpansPerTrace
 }
 
-// near says whether two draws of the same share explain the difference. Each of n traces is drawn with p = 1/50, of which
-// the standard deviation is sqrt(n p (1-p)), and sqrt 2 of it for the difference of two draws. Beyond five deviations
-// chance is one in a million: 310 of 6,000 kept traces at the usual rate and time.
-func (k keptSet) near(other keptSet) bool {
+// tolerance is how many kept traces two draws of the same share may differ by. Each of n traces is drawn with p = 1/50, of
+// which the standard deviation is sqrt(n p (1-p)), and sqrt 2 of it for the difference of two draws. Beyond five
+// deviations chance is one in two million: 317 of 6,000 kept traces at the usual rate and time.
+func (k keptSet) tolerance() float64 {
 	const p = 1.0 / refinery.Drawn
-	deviation := math.Sqrt(2 * k.traces() * p * (1 - p))
-	return math.Abs(float64(k.kept.Traces)-float64(other.kept.Traces)) <= 5*deviation
+	return 5 * math.Sqrt(2*k.traces()*p*(1-p))
+}
+
+// near says whether the draw explains the difference.
+func (k keptSet) near(other keptSet) bool {
+	return math.Abs(float64(k.kept.Traces)-float64(other.kept.Traces)) <= k.tolerance()
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -19,6 +20,8 @@ type fakeMachine struct {
 	holds int
 	// differs makes ours keep one trace less.
 	differs bool
+	// drawn is how many traces Refinery keeps, of others each time.
+	drawn uint64
 }
 
 func (m *fakeMachine) measure(s scenario.Spec) (scenario.Result, error) {
@@ -47,6 +50,11 @@ func (m *fakeMachine) measure(s scenario.Spec) (scenario.Result, error) {
 		}
 	case scenario.HTTP:
 		r.Figures[scenario.CPUPerSpan] = 12 * factor
+	case scenario.Proxy:
+		r.Figures[scenario.CPUPerSpan] = map[string]float64{engineContrib: 14, engineRefinery: 12, engineOurs: 9}[s.Engine]
+		if r.Kept.Traces = 280; s.Engine == engineRefinery {
+			r.Kept = rig.Kept{Traces: m.drawn, Spans: m.drawn * 14, Digest: rand.Uint64()}
+		}
 	}
 	return r, nil
 }
@@ -177,6 +185,66 @@ func rowOf(text, name string) []string {
 		}
 	}
 	return nil
+}
+
+// withRefinery is a small plan with the program at hand. 5 s of 10,000 spans/s are 256 requests with whole rounds, of
+// 4,714 traces, and two draws of 2 % of them may differ by 5 x sqrt(2 x 4714 x 0.02 x 0.98) = 68.0.
+func withRefinery(m *fakeMachine) *bench {
+	b := newFake(m)
+	b.opts.refinery, b.opts.refineryVersion = "/path/to/refinery", "3.2.2"
+	return b
+}
+
+func TestRefineryTakesTurnsAndIsJudged(t *testing.T) {
+	m := &fakeMachine{holds: 100_000, drawn: 284}
+	b := withRefinery(m)
+	if err := b.run(); err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for _, s := range m.specs {
+		if s.Kind == scenario.Proxy {
+			order = append(order, s.Engine)
+			if sent := s.Warm + s.Measured; sent%scenario.RequestsPerRound != 0 {
+				t.Errorf("%d requests cut a round, and traces with it", sent)
+			}
+		} else if s.Engine == engineRefinery {
+			t.Errorf("Refinery was to do what it cannot: %+v", s)
+		}
+	}
+	if want := strings.Fields("contrib ours refinery contrib ours refinery"); !slices.Equal(order, want) {
+		t.Errorf("order %v, want %v", order, want)
+	}
+	text := b.markdown(time.Now(), "0.1", nil)
+	want := []string{"14.0 µs", "12.0 µs", "9.00 µs", "0.75 x", "<= 0.60 x", "**no**"}
+	if got := rowOf(text, "CPU per span, from receiving to sending"); got == nil || !slices.Equal(got[1:], want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	for _, said := range []string{"| Refinery 3.2.2 |", "ours / refinery", "Refinery kept 284 traces and ours 280"} {
+		if !strings.Contains(text, said) {
+			t.Errorf("%q is not in the report:\n%s", said, text)
+		}
+	}
+}
+
+// Refinery draws other traces each time: their number must be what chance explains, no more and no less.
+func TestRefineryMayKeepAsManyAsChanceAllows(t *testing.T) {
+	for drawn, ok := range map[uint64]bool{280: true, 280 + 67: true, 280 - 67: true, 280 + 68: false, 280 - 68: false} {
+		err := withRefinery(&fakeMachine{holds: 100_000, drawn: drawn}).run()
+		if (err == nil) != ok {
+			t.Errorf("%d traces: %v", drawn, err)
+		}
+	}
+}
+
+func TestWithoutRefineryTheReportSaysHowToGetIt(t *testing.T) {
+	b := newFake(&fakeMachine{holds: 100_000})
+	if err := b.run(); err != nil {
+		t.Fatal(err)
+	}
+	if text := b.markdown(time.Now(), "0.1", nil); !strings.Contains(text, "Refinery was not run") || !strings.Contains(text, "-refinery /path/to/refinery") {
+		t.Errorf("the report does not say why Refinery is missing:\n%s", text)
+	}
 }
 
 func TestSizes(t *testing.T) {

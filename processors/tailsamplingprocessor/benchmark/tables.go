@@ -18,11 +18,11 @@ type row struct {
 // A goal is what ours must reach, in words and as a test.
 type goal struct {
 	text string
-	met  func(ours, contrib float64) bool
+	met  func(ours, peer float64) bool
 }
 
-func timesContrib(limit float64) *goal {
-	return &goal{fmt.Sprintf("<= %.2f x", limit), func(ours, contrib float64) bool { return ours <= limit*contrib }}
+func timesPeer(limit float64) *goal {
+	return &goal{fmt.Sprintf("<= %.2f x", limit), func(ours, peer float64) bool { return ours <= limit*peer }}
 }
 
 func atMost(limit float64, format func(float64) string) *goal {
@@ -95,7 +95,7 @@ func (b *bench) closedRows(unrepeated bool) []row {
 	cpu := figure(scenario.CPUPerSpan)
 	rows := []row{
 		{"CPU per span, decoding included", cpu, micros, nil},
-		{"CPU per span of the sampler alone", beyond(cpu), micros, timesContrib(0.25)},
+		{"CPU per span of the sampler alone", beyond(cpu), micros, timesPeer(0.25)},
 		{"spans per second of CPU", perSecond(cpu), report.Number, atLeast(330_000, report.Number)},
 		{"allocations per span, decoding included", figure(scenario.AllocsPerSpan), report.Number, nil},
 		{"open traces meanwhile, about", figure(openTraces), report.Number, nil},
@@ -128,7 +128,7 @@ func (b *bench) holdRows(unrepeated bool) []row {
 		if _, measured := held(engineContrib); !measured {
 			continue
 		}
-		memory, share := timesContrib(0.12), atMost(0.40, times)
+		memory, share := timesPeer(0.12), atMost(0.40, times)
 		if unrepeated {
 			memory, share = nil, atMost(1.1, times)
 		}
@@ -137,7 +137,7 @@ func (b *bench) holdRows(unrepeated bool) []row {
 			row{size(open) + ": held, as share of the wire", ratio(held, wire), times, share},
 			row{size(open) + ": of it in the Go heap", figure(scenario.HeapPerSpan), bytes, nil},
 			row{size(open) + ": RSS after filling", figure(scenario.RSSFilled), report.MiB, nil},
-			row{size(open) + ": one full GC", figure(scenario.FullGC), millisec, timesContrib(0.01)},
+			row{size(open) + ": one full GC", figure(scenario.FullGC), millisec, timesPeer(0.01)},
 		)
 	}
 	return rows
@@ -160,7 +160,7 @@ func (b *bench) pacedRows() []row {
 		{"decoding + ConsumeTraces max", figure(scenario.DecodedMax), millisec, nil},
 		{"longest pause for decisions", figure(scenario.Pause), wholeMillis, &goal{"< 1 ms", func(ours, _ float64) bool { return ours < 1 }}},
 		{"GC share of CPU", figure(scenario.GCShare), report.Percent, atMost(0.03, report.Percent)},
-		{"RSS average", figure(scenario.RSSAverage), report.MiB, timesContrib(0.12)},
+		{"RSS average", figure(scenario.RSSAverage), report.MiB, timesPeer(0.12)},
 		{"RSS max", figure(scenario.RSSMax), report.MiB, nil},
 	}
 }
@@ -168,8 +168,10 @@ func (b *bench) pacedRows() []row {
 func (b *bench) httpRows() []row {
 	cpu := b.of(scenario.HTTP, false, 0, scenario.CPUPerSpan)
 	return []row{
-		{"CPU per span, receiver included", cpu, micros, timesContrib(0.50)},
+		{"CPU per span, receiver included", cpu, micros, timesPeer(0.50)},
 		{"CPU per span of the sampler alone", beyond(cpu), micros, nil},
+		{"RSS average", b.of(scenario.HTTP, false, 0, scenario.RSSAverage), report.MiB, nil},
+		{"RSS max", b.of(scenario.HTTP, false, 0, scenario.RSSMax), report.MiB, nil},
 	}
 }
 

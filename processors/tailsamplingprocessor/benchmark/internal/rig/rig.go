@@ -38,6 +38,8 @@ type Settings struct {
 	// NumTraces is a table twice as large as the traces that will be open: contrib keeps the ids of decided traces until
 	// the table is full.
 	NumTraces int
+	// Next gets what is kept, behind the sink; nil for nobody.
+	Next consumer.Traces
 }
 
 // config is the configuration in the words of contrib's tail_sampling: four cheap policies that keep 6 % of the traces
@@ -70,7 +72,7 @@ type Rig struct {
 // Start makes and starts the engine's sampler.
 func Start(e Engine, s Settings) (*Rig, error) {
 	reader := sdkmetric.NewManualReader()
-	r := &Rig{engine: e, reader: reader, meters: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))}
+	r := &Rig{Sink: Sink{Next: s.Next}, engine: e, reader: reader, meters: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))}
 	if e.Factory == nil {
 		nothing, err := consumer.NewTraces(func(context.Context, ptrace.Traces) error { return nil })
 		r.next = nothing

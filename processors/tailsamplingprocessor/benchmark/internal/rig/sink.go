@@ -12,6 +12,8 @@ import (
 
 // A Sink counts what a sampler keeps and remembers nothing of it. It may be called at the same time by many.
 type Sink struct {
+	// Next gets what was counted; nil for nobody.
+	Next   consumer.Traces
 	spans  atomic.Uint64
 	roots  atomic.Uint64
 	digest atomic.Uint64
@@ -28,7 +30,7 @@ type Kept struct {
 func (*Sink) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
 
 // ConsumeTraces implements consumer.Traces.
-func (s *Sink) ConsumeTraces(_ context.Context, td ptrace.Traces) error {
+func (s *Sink) ConsumeTraces(ctx context.Context, td ptrace.Traces) error {
 	var spans, roots, digest uint64
 	for _, rs := range td.ResourceSpans().All() {
 		for _, ss := range rs.ScopeSpans().All() {
@@ -44,7 +46,10 @@ func (s *Sink) ConsumeTraces(_ context.Context, td ptrace.Traces) error {
 	s.spans.Add(spans)
 	s.roots.Add(roots)
 	s.digest.Add(digest)
-	return nil
+	if s.Next == nil {
+		return nil
+	}
+	return s.Next.ConsumeTraces(ctx, td)
 }
 
 // Span counts one span that came another way than as pdata.

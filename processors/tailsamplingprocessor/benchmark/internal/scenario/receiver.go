@@ -10,6 +10,8 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 
@@ -17,25 +19,35 @@ import (
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/rig"
 )
 
-// A receiving target is the Collector's OTLP receiver in front of a sampler, both in this process.
+// A receiving target is the Collector's OTLP receiver in front of a sampler, and behind it an exporter if the spec says
+// so, all in this process.
 type receiving struct {
-	rig     *rig.Rig
-	recv    receiver.Traces
-	address string
-	stopped bool
+	rig      *rig.Rig
+	recv     receiver.Traces
+	exporter exporter.Traces // nil if what is kept goes nowhere
+	address  string
+	stopped  bool
 }
 
 // serve measures an engine behind the receiver.
 func serve(s Spec, e rig.Engine, in io.Reader, out io.Writer) (Result, error) {
-	r, err := s.start(e)
-	if err != nil {
+	t := &receiving{}
+	settings := s.settings()
+	if s.SendTo != "" {
+		exp, err := export(s.SendTo)
+		if err != nil {
+			return Result{}, err
+		}
+		t.exporter, settings.Next = exp, exp
+	}
+	var err error
+	if t.rig, err = rig.Start(e, settings); err != nil {
 		return Result{}, err
 	}
-	address, recv, err := listen(r)
-	if err != nil {
+	if t.address, t.recv, err = listen(t.rig.Telemetry(), t.rig.Consumer()); err != nil {
 		return Result{}, err
 	}
-	return Serve(s, &receiving{rig: r, recv: recv, address: address}, in, out)
+	return Serve(s, t, in, out)
 }
 
 // Endpoint implements Target.
@@ -62,11 +74,17 @@ func (t *receiving) Close() error {
 	if err := t.recv.Shutdown(context.Background()); err != nil {
 		return fmt.Errorf("shut down the otlp receiver: %w", err)
 	}
-	return t.rig.Stop()
+	if err := t.rig.Stop(); err != nil || t.exporter == nil {
+		return err
+	}
+	if err := t.exporter.Shutdown(context.Background()); err != nil {
+		return fmt.Errorf("shut down the otlp_http exporter: %w", err)
+	}
+	return nil
 }
 
 // listen starts an otlp receiver with default settings on a free port of the loopback.
-func listen(r *rig.Rig) (string, receiver.Traces, error) {
+func listen(telemetry component.TelemetrySettings, next consumer.Traces) (string, receiver.Traces, error) {
 	addresses, err := FreeAddresses(1)
 	if err != nil {
 		return "", nil, err
@@ -80,9 +98,9 @@ func listen(r *rig.Rig) (string, receiver.Traces, error) {
 	}
 	recv, err := factory.CreateTraces(context.Background(), receiver.Settings{
 		ID:                component.NewID(factory.Type()),
-		TelemetrySettings: r.Telemetry(),
+		TelemetrySettings: telemetry,
 		BuildInfo:         component.NewDefaultBuildInfo(),
-	}, cfg, r.Consumer())
+	}, cfg, next)
 	if err != nil {
 		return "", nil, fmt.Errorf("create the otlp receiver: %w", err)
 	}

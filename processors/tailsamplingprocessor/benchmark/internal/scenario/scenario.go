@@ -21,6 +21,7 @@ const (
 	Hold   Kind = "hold"   // fill with traces that nobody decides, and weigh
 	Paced  Kind = "paced"  // a steady rate, with decisions
 	HTTP   Kind = "http"   // behind the Collector's OTLP receiver, fed by another process
+	Proxy  Kind = "proxy"  // the same, with what is kept sent on over HTTP to yet another
 )
 
 // A Spec says what a child process is to measure.
@@ -38,6 +39,8 @@ type Spec struct {
 	// Rate in spans per second and Senders are for the paced kinds.
 	Rate    int
 	Senders int
+	// SendTo is the endpoint of the collector that gets what is kept, of the proxy kind.
+	SendTo string
 }
 
 // Figures are the results of one run, by name.
@@ -76,7 +79,7 @@ type Result struct {
 	Kept    rig.Kept
 }
 
-// Run measures in this process. in and out are the control channel of the HTTP kind.
+// Run measures in this process. in and out are the control channel of the kinds over HTTP.
 func Run(s Spec, e rig.Engine, in io.Reader, out io.Writer) (Result, error) {
 	switch s.Kind {
 	case Closed:
@@ -85,7 +88,7 @@ func Run(s Spec, e rig.Engine, in io.Reader, out io.Writer) (Result, error) {
 		return hold(s, e)
 	case Paced:
 		return paced(s, e)
-	case HTTP:
+	case HTTP, Proxy:
 		return serve(s, e, in, out)
 	}
 	return Result{}, fmt.Errorf("no measurement of the name %q", s.Kind)
@@ -103,7 +106,11 @@ func (s Spec) Stream(sender int) *traffic.Stream {
 }
 
 func (s Spec) start(e rig.Engine) (*rig.Rig, error) {
-	return rig.Start(e, rig.Settings{DecisionWait: s.Wait, NumTraces: 2 * s.Open})
+	return rig.Start(e, s.settings())
+}
+
+func (s Spec) settings() rig.Settings {
+	return rig.Settings{DecisionWait: s.Wait, NumTraces: 2 * s.Open}
 }
 
 // markingCost is the CPU that making the traffic takes per span. It is subtracted: a sampler does not make its traffic.
