@@ -16,32 +16,26 @@ import (
 type appendableV1 struct{ storage.AppendableV2 }
 
 func (a appendableV1) Appender(ctx context.Context) storage.Appender {
-	return &appenderV1{AppenderV2: a.AppenderV2(ctx)}
+	return &appenderV1{a.AppenderV2(ctx)}
 }
 
-// appenderV1 is one batch. Upstream has such an adapter, too, but that one forgets the append options.
-type appenderV1 struct {
-	storage.AppenderV2
-	discardOutOfOrder bool
-}
-
-func (a *appenderV1) SetOptions(opts *storage.AppendOptions) {
-	a.discardOutOfOrder = opts != nil && opts.DiscardOutOfOrder
-}
+// appenderV1 is one batch. It lets nothing in out of order: evaluation only moves forward, and what comes late is of a
+// clock that was set back. The manager asks for that itself, but forgets it for histograms and for the stale marker of a
+// rule that has no more results.
+type appenderV1 struct{ storage.AppenderV2 }
 
 func (a *appenderV1) Append(ref storage.SeriesRef, ls labels.Labels, t int64, v float64) (storage.SeriesRef, error) {
-	return a.AppenderV2.Append(ref, ls, 0, t, v, nil, nil, a.options())
+	return a.AppenderV2.Append(ref, ls, 0, t, v, nil, nil, storage.AppendV2Options{RejectOutOfOrder: true})
 }
 
 func (a *appenderV1) AppendHistogram(
 	ref storage.SeriesRef, ls labels.Labels, t int64, h *histogram.Histogram, fh *histogram.FloatHistogram,
 ) (storage.SeriesRef, error) {
-	return a.AppenderV2.Append(ref, ls, 0, t, 0, h, fh, a.options())
+	return a.AppenderV2.Append(ref, ls, 0, t, 0, h, fh, storage.AppendV2Options{RejectOutOfOrder: true})
 }
 
-func (a *appenderV1) options() storage.AppendV2Options {
-	return storage.AppendV2Options{RejectOutOfOrder: a.discardOutOfOrder}
-}
+// SetOptions has only one option, which is always on.
+func (*appenderV1) SetOptions(*storage.AppendOptions) {}
 
 // errNotForRules is the answer to what a rule has no use for.
 var errNotForRules = errors.New("rules write samples only")

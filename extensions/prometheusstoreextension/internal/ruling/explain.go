@@ -19,14 +19,14 @@ import (
 
 // parse reads one rule file with upstream's parser, and says of each error where it is, as file:line:column. Upstream
 // knows the place of most errors in rules, but of no misspelt key by more than a line and a Go type, and of a bad
-// duration none at all; these two are found here.
+// duration, or of a group's name, none at all; these are found here.
 func parse(file string, content []byte, logger *slog.Logger) (*rulefmt.RuleGroups, []error) {
 	doc := &document{file: file}
 	if err := yaml.Unmarshal(content, &doc.root); err != nil {
 		return nil, doc.yamlErrors(err)
 	}
 	doc.checkKeys()
-	// Unknown keys have been reported: what else is wrong with the file shall be reported, too.
+	// Unknown keys have been reported: without them, what else is wrong shows.
 	groups, errs := rulefmt.Parse(content, len(doc.errs) > 0, model.UTF8Validation, newParser(), logger)
 	if groups == nil && len(doc.errs) > 0 {
 		return nil, doc.errs
@@ -34,7 +34,13 @@ func parse(file string, content []byte, logger *slog.Logger) (*rulefmt.RuleGroup
 	for _, err := range errs {
 		doc.errs = append(doc.errs, doc.explain(err)...)
 	}
-	return groups, doc.errs
+	// Upstream decodes twice and says the same of both.
+	seen := map[string]bool{}
+	return groups, slices.DeleteFunc(doc.errs, func(err error) bool {
+		repeated := seen[err.Error()]
+		seen[err.Error()] = true
+		return repeated
+	})
 }
 
 // document is the syntax tree of a rule file, for places.
@@ -48,15 +54,33 @@ func (d *document) add(at *yaml.Node, format string, args ...any) {
 	d.errs = append(d.errs, fmt.Errorf("%s:%d:%d: %s", d.file, at.Line, at.Column, fmt.Sprintf(format, args...)))
 }
 
-// checkKeys reports keys that do not exist, and durations that are none.
+// checkKeys reports keys that do not exist, durations that are none, and groups without a name of their own.
 func (d *document) checkKeys() {
 	top := resolve(&d.root)
 	d.checkMapping(top, "", keysOf[rulefmt.RuleGroups]())
+	d.checkNames(sequence(child(top, "groups")))
 	for i, group := range sequence(child(top, "groups")) {
 		path := fmt.Sprintf("groups[%d]", i)
 		d.checkMapping(group, path+".", keysOf[rulefmt.RuleGroup]())
 		for j, rule := range sequence(child(group, "rules")) {
 			d.checkMapping(rule, fmt.Sprintf("%s.rules[%d].", path, j), keysOf[rulefmt.Rule]())
+		}
+	}
+}
+
+// checkNames demands that each group has a name of its own: file and name are the identity of a group.
+func (d *document) checkNames(groups []*yaml.Node) {
+	lines := map[string]int{}
+	for i, group := range groups {
+		name := child(group, "name")
+		switch {
+		case group.Kind != yaml.MappingNode:
+		case name == nil || name.Value == "":
+			d.add(group, "groups[%d].name: must be set", i)
+		case lines[name.Value] > 0:
+			d.add(name, "groups[%d].name: %q is the name of the group in line %d: give this one another", i, name.Value, lines[name.Value])
+		default:
+			lines[name.Value] = name.Line
 		}
 	}
 }
@@ -103,7 +127,7 @@ func (d *document) explain(err error) []error {
 	if errors.As(err, &inRule) {
 		place, message := splitPlace(inRule.Err.Error())
 		if rule := d.rule(inRule.Group, inRule.Rule); place == "" && rule != nil {
-			place = fmt.Sprintf("%d:%d: ", rule.Line, rule.Column)
+			place = fmt.Sprintf("%d:%d:", rule.Line, rule.Column)
 		}
 		name := ""
 		if inRule.RuleName != "" {
@@ -111,7 +135,11 @@ func (d *document) explain(err error) []error {
 		}
 		return []error{fmt.Errorf("%s:%s group %q, rule %d%s: %s", d.file, place, inRule.Group, inRule.Rule, name, message)}
 	}
-	if place, message := splitPlace(err.Error()); place != "" {
+	place, message := splitPlace(err.Error())
+	switch {
+	case strings.HasPrefix(strings.ToLower(message), "groupname"):
+		return nil // checkNames has said so, with the place
+	case place != "":
 		return []error{fmt.Errorf("%s:%s %s", d.file, place, message)}
 	}
 	return d.yamlErrors(err)
@@ -131,6 +159,15 @@ func splitPlace(text string) (place, message string) {
 	return "", m[2]
 }
 
+// plainTypes says in the words of the format what upstream says in Go's.
+var plainTypes = strings.NewReplacer(
+	"[]rulefmt.RuleGroupNode", "a list of groups", "[]rulefmt.RuleGroup", "a list of groups",
+	"[]rulefmt.RuleNode", "a list of rules", "[]rulefmt.Rule", "a list of rules",
+	"rulefmt.RuleGroupNode", "a group", "rulefmt.RuleGroups", "the keys of a rule file", "rulefmt.RuleGroup", "a group",
+	"rulefmt.ruleGroups", "the keys of a rule file", "rulefmt.RuleNode", "a rule", "rulefmt.Rule", "a rule",
+	"map[string]string", "a mapping",
+)
+
 // yamlErrors splits an error of the YAML package, which has lines.
 func (d *document) yamlErrors(err error) (errs []error) {
 	texts := []string{err.Error()}
@@ -139,6 +176,7 @@ func (d *document) yamlErrors(err error) (errs []error) {
 		texts = types.Errors
 	}
 	for _, text := range texts {
+		text = plainTypes.Replace(text)
 		if m := yamlLine.FindStringSubmatch(text); m != nil {
 			errs = append(errs, fmt.Errorf("%s:%s: %s", d.file, m[1], m[2]))
 		} else {

@@ -58,7 +58,10 @@ func (w *world) start(rules string) {
 	require.NoError(w.t, err)
 	w.engine = promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, LookbackDelta: 5 * time.Minute})
 	s := w.settings
-	s.Engine, s.Queryable, s.Registerer, s.Feed = w.engine, w.db, w.registry, w.feed
+	s.Queryable, s.Registerer, s.Feed = w.db, w.registry, w.feed
+	if s.Engine == nil {
+		s.Engine = w.engine
+	}
 	if s.Appendable == nil {
 		s.Appendable = w.db
 	}
