@@ -17,7 +17,7 @@ var (
 	}
 	AttrSamplingReason = Attribute{
 		Key: "reason", Brief: "Why the trace was decided when it was.",
-		Values: []string{"wait", "certain", "ingest", "memory", "num_traces", "trace_size", "shutdown", "late", "rescue", "recovered"},
+		Values: []string{"wait", "certain", "ingest", "memory_complete", "memory", "num_traces", "trace_size", "shutdown", "late", "rescue", "recovered"},
 	}
 	AttrSamplingDropReason = Attribute{
 		Key: "reason", Brief: "Why the spans were not handed on.",

@@ -273,7 +273,7 @@ func (p *sampler) makeRoom(ctx context.Context, cause error, wait *patience) err
 	}
 }
 
-// relieve decides the oldest traces of the lanes, those with the longest logs first, until a segment is free. A lane whose
+// relieve decides the traces of the lanes' oldest segments, those with the longest logs first, until a segment is free. A lane whose
 // kept traces do not leave frees nothing more; then it is the next one's turn.
 func (p *sampler) relieve() bool {
 	used := p.store.Used()
@@ -288,7 +288,7 @@ func (p *sampler) relieve() bool {
 	return false
 }
 
-// relieveIndex decides the oldest traces of the lane that has most, where logs are short and it is the number of traces
+// relieveIndex decides complete and old traces of the lane that has most, where logs are short and it is the number of traces
 // that fills the memory: those of the next spans take their places.
 func (p *sampler) relieveIndex(spans int) bool {
 	var fullest *lane
@@ -303,7 +303,7 @@ func (p *sampler) relieveIndex(spans int) bool {
 	if fullest == nil || fullest.lock() != nil {
 		return false
 	}
-	decided := fullest.shard.DecideOldest(p.now(), max(decideAtOnce, spans), engine.ReasonMemory)
+	decided := fullest.shard.Thin(p.now(), max(decideAtOnce, spans))
 	fullest.unlock()
 	return decided > 0
 }

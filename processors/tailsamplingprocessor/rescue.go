@@ -1,19 +1,9 @@
 package tailsamplingprocessor
 
 import (
-	"sort"
-
 	"github.com/tailgate-otel/tailgate/internal/tracefate"
-	"github.com/tailgate-otel/tailgate/internal/tracelog"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/internal/engine"
 )
-
-// allOf returns all records of a trace that the log holds up to the decision to keep it after all: those that came late,
-// and those that it left when it was dropped. Later ones follow with decisions of their own.
-func allOf(view tracelog.View, d *engine.Decision) []tracelog.Pos {
-	found := view.Find(d.ID)
-	return found[:sort.Search(len(found), func(i int) bool { return found[i] > d.Head })]
-}
 
 // laneOf is the lane that a trace is in.
 func (p *sampler) laneOf(id [16]byte) *lane {

@@ -178,6 +178,7 @@ func (p *sampler) shardSettings(i int, store segstore.Store, program *policy.Pro
 			TTL:     p.cfg.DecisionCache.TTL,
 		}),
 		Program:       program,
+		Sums:          p.sums,
 		Wait:          p.cfg.DecisionWait,
 		WaitAfterRoot: p.cfg.DecisionWaitAfterRootReceived,
 		Idle:          p.cfg.AdaptiveWait.IdleTimeout,

@@ -86,13 +86,7 @@ func (s *sender) deliver(view tracelog.View, batch []engine.Decision) bool {
 // find returns the records of a trace; of a rescued one, also those that it left in the log when it was dropped. Records
 // that the engine does not know of, or has counted as dropped, come back this way; those that are not there are lost.
 func (s *sender) find(view tracelog.View, d *engine.Decision) []tracelog.Pos {
-	var positions []tracelog.Pos
-	var err error
-	if d.Reason == engine.ReasonRescue {
-		positions = allOf(view, d)
-	} else {
-		positions, err = d.Positions(view)
-	}
+	positions, err := d.Positions(view)
 	if n := len(positions) - int(d.Spans); n >= 0 {
 		s.lane.rescued.Add(uint64(n))
 	} else {

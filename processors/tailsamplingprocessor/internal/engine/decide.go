@@ -19,6 +19,7 @@ const (
 	ReasonWait      Reason = iota // decision_wait, or the shorter waits after the root, was over
 	ReasonCertain                 // no span to come could change the outcome
 	ReasonIngest                  // span-ingest: an arriving batch decided
+	ReasonComplete                // the buffer was full, and the trace complete as far as one can tell
 	ReasonMemory                  // the buffer was full
 	ReasonTraces                  // num_traces were open
 	ReasonSize                    // larger than maximum_trace_size_bytes
@@ -30,7 +31,7 @@ const (
 )
 
 func (r Reason) String() string {
-	return [Reasons]string{"wait", "certain", "ingest", "memory", "num_traces", "trace_size", "shutdown", "late", "rescue", "recovered"}[r]
+	return [Reasons]string{"wait", "certain", "ingest", "memory_complete", "memory", "num_traces", "trace_size", "shutdown", "late", "rescue", "recovered"}[r]
 }
 
 // Decision is a kept trace, or spans that follow one. Its records stay in the log until the owner calls Shard.Done.
@@ -47,11 +48,21 @@ type Decision struct {
 	Reason    Reason
 	Program   *policy.Program
 	Waited    time.Duration // from its first span
+	begin     tracelog.Pos  // what its chain has before was carried
 }
 
-// Positions returns the places of the records, oldest first. Where some are gone there is an error as well.
+// Positions returns the places of the records, oldest first. Where some are gone there is an error as well. Of a rescued
+// trace it looks for those, too, that it has left in the log when it was dropped; later ones follow with decisions of their
+// own.
 func (d *Decision) Positions(v tracelog.View) ([]tracelog.Pos, error) {
-	return positions(v, make([]tracelog.Pos, 0, d.Spans), d.ID, d.Head, d.Torn)
+	if d.Reason == ReasonRescue {
+		chain, _ := v.Positions(nil, tracelog.Trace{ID: d.ID, Head: d.Head})
+		return slices.DeleteFunc(v.Find(d.ID), func(pos tracelog.Pos) bool {
+			_, known := slices.BinarySearch(chain, pos)
+			return pos > d.Head || known && pos < d.begin
+		}), nil
+	}
+	return positions(v, make([]tracelog.Pos, 0, d.Spans), d)
 }
 
 // Take returns the kept traces since the last Take. The slice is the caller's.
@@ -83,27 +94,6 @@ func (s *Shard) DecideOldest(now Now, n int, reason Reason) (decided int) {
 	}
 	s.decide(now, s.dueBuf, reason)
 	return len(s.dueBuf)
-}
-
-// Relieve decides the open traces of the oldest closed segment early and frees it, if nobody reads it. It reports whether
-// it did anything.
-func (s *Shard) Relieve(now Now) bool {
-	if s.log.Reclaim(s.needed(), 1) > 0 {
-		return true
-	}
-	if s.log.End() == s.log.Oldest() { // none is closed
-		return false
-	}
-	before := s.log.Oldest().Seq()
-	s.dueBuf = s.dueBuf[:0]
-	for n := s.oldest; n != none && s.entries.at(n).first.Seq() <= before; n = s.entries.at(n).newer {
-		if s.entries.at(n).state.undecided() {
-			s.dueBuf = append(s.dueBuf, n)
-		}
-	}
-	decided := len(s.dueBuf) > 0
-	s.decide(now, s.dueBuf, ReasonMemory)
-	return s.log.Reclaim(s.needed(), 1) > 0 || decided
 }
 
 // needed is the oldest record of an open trace, or the end of the log.
@@ -203,12 +193,15 @@ func (s *Shard) emit(now Now, e *entry, v policy.Verdict, reason Reason) {
 	if reason == ReasonRescue {
 		first = s.log.Oldest() // the owner will look for the rest of the trace
 	}
-	s.log.Pin(first)
+	if !s.log.Pin(first) { // a carried trace's may name a segment that damage has taken
+		first = s.log.Oldest()
+		s.log.Pin(first)
+	}
 	s.stats.SpansKept += uint64(e.facts.Spans)
 	s.decisions = append(s.decisions, Decision{
 		ID: e.id, Head: e.head, First: first, Torn: s.torn[e.id], Spans: e.facts.Spans,
 		Policy: v.Policy, SubPolicy: v.SubPolicy, Threshold: v.Threshold, HasTh: v.HasThreshold,
-		Reason: reason, Program: s.program, Waited: now.Mono - e.arrival,
+		Reason: reason, Program: s.program, Waited: now.Mono - e.arrival, begin: e.first,
 	})
 }
 

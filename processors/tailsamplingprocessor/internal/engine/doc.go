@@ -9,5 +9,5 @@
 // Times are durations since the owner's start on a monotonic clock, so that a wall clock that jumps moves no deadline.
 //
 // When the log's store has no room left, Add fails with the store's error and nothing is lost: the caller makes room
-// with Relieve, which decides the oldest traces on what is there, or refuses the request.
+// with Relieve, which decides traces of the oldest segment on what is there, complete ones first, or refuses the request.
 package engine

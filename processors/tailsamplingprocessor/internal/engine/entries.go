@@ -14,7 +14,7 @@ type entry struct {
 	id       [16]byte
 	hash     uint64
 	head     tracelog.Pos // newest record
-	first    tracelog.Pos // oldest record
+	first    tracelog.Pos // oldest record, or a place before it
 	arrival  time.Duration
 	newest   time.Duration // arrival of the newest span
 	rootAt   time.Duration // arrival of the root, if facts say that there is one
@@ -29,7 +29,7 @@ type entry struct {
 	fragmentSize uint32
 	scopeSize    uint32
 
-	older, newer         int32 // neighbours in order of arrival
+	older, newer         int32 // neighbours in order of oldest records
 	timerPrev, timerNext int32
 	slot                 int32  // of the wheel, none: not in it
 	touch                int32  // index in Shard.touched, if touchedIn is the current visit

@@ -15,7 +15,7 @@ type walk = func(yield func(isRoot, resource bool, key string, v policy.Value))
 func (s *Shard) fields(n int32, yield func(isRoot, resource bool, key string, v policy.Value)) {
 	e := s.entries.at(n)
 	view := s.log.View()
-	s.positions, _ = positions(view, s.positions[:0], e.id, e.head, s.torn[e.id])
+	s.positions, _ = s.recordsOf(e, view, s.positions[:0])
 	s.otlp, _ = view.AppendOTLP(s.otlp[:0], e.id, s.positions)
 	var span otlpwire.Span
 	for rs := range otlpwire.Trusted(s.otlp, len(s.positions)).ResourceSpans() {

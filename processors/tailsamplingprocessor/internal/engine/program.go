@@ -101,23 +101,30 @@ func foldable(span ptrace.Span) policy.Span {
 func (s *Shard) decode(n int32) ptrace.Traces {
 	e := s.entries.at(n)
 	v := s.log.View()
-	found, _ := positions(v, nil, e.id, e.head, s.torn[e.id])
+	found, _ := s.recordsOf(e, v, nil)
 	td, _ := decode(v, e.id, found)
 	return td
 }
 
-// positions fills dst, which is empty, with the places of a trace's records, oldest first: of the chain that ends at head, and of the parts that
-// damage has cut off from it. Both may lead to the same records, where only what lies between them is damaged.
-func positions(v tracelog.View, dst []tracelog.Pos, id [16]byte, head tracelog.Pos, torn []tracelog.Pos) ([]tracelog.Pos, error) {
-	dst, err := v.Positions(dst, tracelog.Trace{ID: id, Head: head})
-	if len(torn) == 0 {
-		return dst, err
+// recordsOf fills dst, which is empty, with the places of the trace's records, oldest first.
+func (s *Shard) recordsOf(e *entry, v tracelog.View, dst []tracelog.Pos) ([]tracelog.Pos, error) {
+	return positions(v, dst, &Decision{ID: e.id, Head: e.head, First: e.first, Torn: s.torn[e.id]})
+}
+
+// positions fills dst, which is empty, with the places of d's records, oldest first: of the chain that ends at the head,
+// and of the parts that damage has cut off from it. Both may lead to the same records, where only what lies between them is
+// damaged. What the chain has before the first record was carried: it stands at its end once more.
+func positions(v tracelog.View, dst []tracelog.Pos, d *Decision) ([]tracelog.Pos, error) {
+	dst, err := v.Positions(dst, tracelog.Trace{ID: d.ID, Head: d.Head})
+	for _, head := range d.Torn {
+		dst, _ = v.Positions(dst, tracelog.Trace{ID: d.ID, Head: head})
 	}
-	for _, h := range torn {
-		dst, _ = v.Positions(dst, tracelog.Trace{ID: id, Head: h})
+	if len(d.Torn) > 0 {
+		slices.Sort(dst)
+		dst = slices.Compact(dst)
 	}
-	slices.Sort(dst)
-	return slices.Compact(dst), err
+	first, _ := slices.BinarySearch(dst, d.First)
+	return dst[first:], err
 }
 
 // Decode turns the records of a trace that end at head back into spans. Records that cannot be read are left out and

@@ -14,6 +14,7 @@ const (
 	noteDropped   byte = iota
 	noteKept           // decided, to be handed on; Data is a thresholdNote
 	noteDelivered      // accepted by whoever comes next; Data is the position of the newest record
+	noteCarried        // all before the position in Data stands in the log once more
 )
 
 func (s *Shard) note(now Now, id [16]byte, what byte, data uint64) {
@@ -181,6 +182,8 @@ func (x *restorer) noted(note *tracelog.Note, pos tracelog.Pos) {
 	switch note.What {
 	case noteDelivered:
 		x.delivered(note, pos)
+	case noteCarried:
+		x.carried(note)
 	case noteKept:
 		x.memory.Keep(x.now.Wall, note.ID, keptOf(note.Data))
 		x.notedKept(note.ID, pos)
@@ -191,6 +194,24 @@ func (x *restorer) noted(note *tracelog.Note, pos tracelog.Pos) {
 		x.decided.add(Hash(note.ID), x.now.Mono) // no earlier: when it really was is not known
 		x.close(note.ID)
 	}
+}
+
+func (x *restorer) carried(note *tracelog.Note) {
+	n := x.find(Hash(note.ID), note.ID)
+	if n == none {
+		return
+	}
+	e := x.entries.at(n)
+	e.first = max(e.first, tracelog.Pos(note.Data))
+	newer := e.newer
+	x.unlink(n)
+	for newer != none && x.entries.at(newer).first < e.first {
+		newer = x.entries.at(newer).newer
+	}
+	x.link(n, newer)
+	found, _ := x.recordsOf(e, x.log.View(), nil)
+	x.stats.SpansHeld += int64(len(found)) - int64(e.facts.Spans)
+	e.facts.Spans = uint32(len(found))
 }
 
 func (x *restorer) notedKept(id [16]byte, pos tracelog.Pos) {

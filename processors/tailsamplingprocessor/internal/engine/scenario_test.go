@@ -175,6 +175,8 @@ func (s *scenario) start(options map[string]string, policies string) {
 			s.set.Early = true
 		case "rescue":
 			s.set.Rescue = true
+		case "carry":
+			s.set.Sums = sums
 		case "span-ingest":
 			s.set.SpanIngest = true
 		case "notes":

@@ -18,6 +18,7 @@ type Settings struct {
 	Log     *tracelog.Log
 	Memory  *decisionmemory.Memory
 	Program *policy.Program
+	Sums    *tracelog.Sums // the callers', for carrying traces in the log; nil: they are decided instead
 
 	Wait          time.Duration // from a trace's first span to its decision
 	WaitAfterRoot time.Duration // from its root's arrival, if that is sooner; 0: not used
@@ -47,7 +48,7 @@ type Shard struct {
 	index   index
 	entries entries
 	wheel   wheel
-	oldest  int32 // ends of the list in order of arrival
+	oldest  int32 // ends of the list in order of oldest records
 	newest  int32
 
 	promises map[int32]policy.Verdict    // of entries in state promised
@@ -60,6 +61,7 @@ type Shard struct {
 	span     policy.Span
 
 	dueBuf   []int32
+	running  []int32 // of those that Relieve and Thin look at
 	batch    []policy.Trace
 	verdicts []policy.Verdict
 	spansOf  []func() ptrace.Traces
@@ -185,14 +187,9 @@ func (s *Shard) create(now Now, h uint64, id [16]byte, pos tracelog.Pos, st stat
 	n := s.entries.take()
 	*s.entries.at(n) = entry{
 		id: id, hash: h, head: pos, first: pos, arrival: now.Mono, newest: now.Mono, state: st,
-		older: s.newest, newer: none, slot: none, generation: s.generation,
+		slot: none, generation: s.generation,
 	}
-	if s.newest != none {
-		s.entries.at(s.newest).newer = n
-	} else {
-		s.oldest = n
-	}
-	s.newest = n
+	s.link(n, none)
 	s.index.insert(h, n)
 	if st == open {
 		s.stats.NewTraces++
@@ -201,6 +198,40 @@ func (s *Shard) create(now Now, h uint64, id [16]byte, pos tracelog.Pos, st stat
 		s.schedule(n)
 	}
 	return n
+}
+
+// The list through older and newer is in the order of oldest records, which is that of arrival but for what was carried.
+
+// link puts entry n before another, or at the end.
+func (s *Shard) link(n, before int32) {
+	older := s.newest
+	if before != none {
+		older = s.entries.at(before).older
+		s.entries.at(before).older = n
+	} else {
+		s.newest = n
+	}
+	if older != none {
+		s.entries.at(older).newer = n
+	} else {
+		s.oldest = n
+	}
+	e := s.entries.at(n)
+	e.older, e.newer = older, before
+}
+
+func (s *Shard) unlink(n int32) {
+	e := s.entries.at(n)
+	if e.older != none {
+		s.entries.at(e.older).newer = e.newer
+	} else {
+		s.oldest = e.newer
+	}
+	if e.newer != none {
+		s.entries.at(e.newer).older = e.older
+	} else {
+		s.newest = e.older
+	}
 }
 
 // shorten is the wait under the pressure of memory: the whole of it up to 70 % of the budget, a quarter when full.
@@ -217,16 +248,7 @@ func (s *Shard) SetPressure(p float64) { s.pressure = p }
 func (s *Shard) remove(n int32) {
 	e := s.entries.at(n)
 	s.unschedule(n)
-	if e.older != none {
-		s.entries.at(e.older).newer = e.newer
-	} else {
-		s.oldest = e.newer
-	}
-	if e.newer != none {
-		s.entries.at(e.newer).older = e.older
-	} else {
-		s.newest = e.older
-	}
+	s.unlink(n)
 	s.index.delete(e.hash, n)
 	s.stats.SpansHeld -= int64(e.facts.Spans)
 	if e.state.undecided() {

@@ -21,6 +21,7 @@ type twin struct {
 	open    []*twinTrace // in order of arrival
 	kept    map[pcommon.TraceID]bool
 	dropped map[pcommon.TraceID]bool
+	carried map[pcommon.TraceID]bool       // in the log
 	stored  map[pcommon.TraceID][]twinSpan // whatever came of a trace, of dropped ones too
 	late    map[pcommon.TraceID][]twinSpan // came after the decision, not settled yet
 	touched []pcommon.TraceID              // since the last settling
@@ -108,7 +109,7 @@ func (j *judge) certain(spans []twinSpan) bool { return j.drop == nil && j.keep(
 
 func newTwin(set Settings, j *judge) *twin {
 	return &twin{
-		set: set, judge: j, kept: map[pcommon.TraceID]bool{}, dropped: map[pcommon.TraceID]bool{},
+		set: set, judge: j, kept: map[pcommon.TraceID]bool{}, dropped: map[pcommon.TraceID]bool{}, carried: map[pcommon.TraceID]bool{},
 		stored: map[pcommon.TraceID][]twinSpan{}, late: map[pcommon.TraceID][]twinSpan{},
 		batches: map[pcommon.TraceID][]twinSpan{},
 	}
@@ -335,17 +336,64 @@ func (w *twin) rescue(id pcommon.TraceID) bool {
 	return true
 }
 
-// relieved decides the oldest traces, up to the first of those that the shard still has open.
-func (w *twin) relieved(stillOpen func(pcommon.TraceID) bool) error {
-	for len(w.open) > 0 && !stillOpen(w.open[0].id) {
-		w.conclude(w.open[0], ReasonMemory)
+// relieved decides the traces that the shard has not left open, and takes over its order: the log says what is oldest. Of
+// those that are older than one that was decided only what was carried may be left, which is what is not complete.
+func (w *twin) relieved(now time.Duration, left []pcommon.TraceID) error {
+	var older []*twinTrace
+	for _, t := range slices.Clone(w.open) {
+		if slices.Contains(left, t.id) {
+			older = append(older, t)
+			continue
+		}
+		for _, o := range older {
+			if w.complete(now, o) || !w.carried[o.id] {
+				return errors.New("a trace was decided before older ones")
+			}
+		}
+		w.conclude(t, w.early(now, t))
 	}
-	for _, t := range w.open {
-		if !stillOpen(t.id) {
-			return errors.New("a trace was decided before older ones")
+	slices.SortFunc(w.open, func(a, b *twinTrace) int {
+		return slices.Index(left, a.id) - slices.Index(left, b.id)
+	})
+	return nil
+}
+
+// thin is what Shard.Thin does.
+func (w *twin) thin(now time.Duration, n int) int {
+	var complete, running []*twinTrace
+	for i := 0; i < len(w.open) && i < 4*n && len(complete) < n; i++ {
+		if t := w.open[i]; w.complete(now, t) {
+			complete = append(complete, t)
+		} else {
+			running = append(running, t)
 		}
 	}
-	return nil
+	decided := append(complete, running[:min(n-len(complete), len(running))]...)
+	for _, t := range decided {
+		w.conclude(t, w.early(now, t))
+	}
+	return len(decided)
+}
+
+func (w *twin) early(now time.Duration, t *twinTrace) Reason {
+	if w.complete(now, t) {
+		return ReasonComplete
+	}
+	return ReasonMemory
+}
+
+func (w *twin) complete(now time.Duration, t *twinTrace) bool {
+	quiet := min(time.Second, w.set.Wait)
+	for _, wait := range []time.Duration{w.set.WaitAfterRoot, w.set.Idle} {
+		if wait > 0 {
+			quiet = min(quiet, wait)
+		}
+	}
+	hasRoot := t.hasRoot // with span-ingest nobody looks at a trace's spans once more after a restart
+	if !w.set.SpanIngest {
+		hasRoot = slices.ContainsFunc(t.spans, func(s twinSpan) bool { return s.root })
+	}
+	return hasRoot && now-t.newest >= quiet
 }
 
 func (w *twin) dropAll() {
@@ -359,7 +407,7 @@ func (w *twin) dropAll() {
 func (w *twin) restart(now time.Duration, undelivered []twinDecision) {
 	w.stats = Stats{}
 	for _, t := range w.open {
-		t.arrival, t.due, t.hasRoot, t.promised = now, now+w.shorten(w.set.Wait), false, false
+		t.arrival, t.newest, t.due, t.hasRoot, t.promised = now, now, now+w.shorten(w.set.Wait), false, false
 		w.stats.NewTraces++
 		w.stats.TracesRecovered++
 		w.stats.SpansRecovered += uint64(len(t.spans))
