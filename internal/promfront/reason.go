@@ -57,8 +57,8 @@ func (r Reason) String() string { return reasonNames[r] }
 // Hint says what an operator can do about it.
 func (r Reason) Hint() string { return hints[r] }
 
-// reasonOf classifies an error of Append. It reports false for one that is not about the sample.
-func reasonOf(err error) (Reason, bool) {
+// ReasonOf classifies an error of Append. It reports false for one that is not about the sample.
+func ReasonOf(err error) (Reason, bool) {
 	var badHistogram histogram.Error
 	switch {
 	case errors.Is(err, storage.ErrOutOfOrderSample):
