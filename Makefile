@@ -21,6 +21,9 @@ VIEWER := dashboards/viewer
 GO_FILES = $(wildcard $(shell git ls-files --cached --others --exclude-standard -- '*.go' go.mod go.sum))
 VIEWER_FILES = $(wildcard $(shell git ls-files --cached --others --exclude-standard -- $(VIEWER) ':!$(VIEWER)/dist' ':!*.go' ':!*.md'))
 
+# Stock programs to compare with, pinned in tools/prometheus/go.mod.
+STOCK := $(TOOLS)/prometheus $(TOOLS)/promtool
+
 # How long `make run` runs (60s, 5m); empty: until Ctrl-C.
 DURATION ?=
 # Further flags of the run, for example RUN_FLAGS='--rate 200'.
@@ -47,7 +50,7 @@ build: $(DIST)/tailgate $(DIST)/gateway $(DIST)/demo $(DIST)/stack $(DIST)/dashc
 ##@ Check
 
 .PHONY: test
-test: build generate-check lint viewer-test unit e2e ## Everything CI runs: generated files, lint, unit tests under the race detector, end-to-end test
+test: build generate-check lint viewer-test unit e2e ## Generated files, lint, unit tests under the race detector, end-to-end test: what CI runs before test-peers
 
 # Not cmd/tailgate: it is generated and has no tests, but `go test` would compile all 2100 packages of it once more. What
 # looks at the memory of a whole process is tested without the race detector, whose memory is not the product's.
@@ -63,6 +66,11 @@ unit: need-go need-cc need-chromium $(VIEWER)/dist/app.js ## Unit tests of all p
 e2e: build need-chromium $(TOOLS)/telemetrygen ## End-to-end test: the built programs, real traffic, real APIs, headless Chromium
 	$(call say,'end-to-end test')
 	@TELEMETRYGEN=$(abspath $(TOOLS)/telemetrygen) go test -count=1 -timeout 15m ./test/e2e/...
+
+.PHONY: test-peers
+test-peers: build $(STOCK) ## The embedded Prometheus beside a stock server and promtool: same data, same answers, and the faults (its first build takes ten minutes)
+	$(call say,'beside a stock Prometheus')
+	@PROMETHEUS=$(abspath $(TOOLS)/prometheus) PROMTOOL=$(abspath $(TOOLS)/promtool) go test -count=1 -timeout 10m ./test/peers/...
 
 .PHONY: lint
 lint: need-go $(TOOLS)/golangci-lint ## gofmt, go vet and the linters of .golangci.yaml
@@ -167,6 +175,11 @@ TOOL_PKG_telemetrygen  := github.com/open-telemetry/opentelemetry-collector-cont
 $(TOOLS)/%: tools/go.mod tools/go.sum | need-go
 	$(call say,'tool $*')
 	@cd tools && GOFLAGS='-trimpath -buildvcs=false' go build -ldflags '-s -w' -o ../$@ $(TOOL_PKG_$*)
+
+# A module of their own: a stock build has other versions than the linters.
+$(STOCK): tools/prometheus/go.mod tools/prometheus/go.sum | need-go
+	$(call say,'stock $(notdir $@) (the first build compiles all of Prometheus: ten minutes on two cores)')
+	@cd tools/prometheus && GOFLAGS='-trimpath -buildvcs=false' go build -ldflags '-s -w' -o ../../$@ github.com/prometheus/prometheus/cmd/$(notdir $@)
 
 # ---- generated files ----
 
