@@ -2,6 +2,7 @@ package peers
 
 import (
 	"regexp"
+	"slices"
 	"testing"
 )
 
@@ -16,7 +17,40 @@ type difference struct {
 }
 
 // onPurpose is the whole list.
-var onPurpose = []difference{}
+var onPurpose = []difference{
+	{
+		where: "/api/v1/metadata", match: `^GET (|limit=1&metric=target_info): body$`,
+		why: "type, help and unit of pushed metrics: a stock server knows those of scraped targets only and answers {}",
+	},
+	{
+		where: "/api/v1/targets/metadata", match: `^GET : body$`,
+		why: "the same, as metadata of a target of its own",
+	},
+	{
+		where: "/api/v1/status/flags", match: `: body$`,
+		why: "the keys of ours that a flag of Prometheus means; flags for what it does not have would be made up",
+	},
+	{
+		where: "/api/v1/status/config", match: `: body$`,
+		why: "ours is part of the collector's configuration",
+	},
+	{
+		where: "/-/reload", match: `: status$`,
+		why: "404 instead of 403 or 405: the collector is reloaded, not a part of it",
+	},
+	{
+		where: "/-/quit", match: `: status$`,
+		why: "404 instead of 403 or 405: the collector is stopped, not a part of it",
+	},
+	{
+		where: "/version", match: `: status$`,
+		why: "404: not one of the API's routes; /api/v1/status/buildinfo says the same",
+	},
+	{
+		where: "/debug/pprof/cmdline", match: `: status$`,
+		why: "404: profiles are the pprof extension's, on a listener of its own",
+	},
+}
 
 // differences is the list with what of it one test has met.
 type differences struct {
@@ -30,11 +64,9 @@ func known(t *testing.T, where ...string) *differences {
 	t.Helper()
 	d := &differences{}
 	for _, entry := range onPurpose {
-		for _, w := range where {
-			if entry.where == w {
-				d.entries = append(d.entries, entry)
-				d.regexps = append(d.regexps, regexp.MustCompile(entry.match))
-			}
+		if slices.Contains(where, entry.where) {
+			d.entries = append(d.entries, entry)
+			d.regexps = append(d.regexps, regexp.MustCompile(entry.match))
 		}
 	}
 	d.met = make([]bool, len(d.entries))

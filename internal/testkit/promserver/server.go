@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/tailgate-otel/tailgate/internal/supervise"
@@ -62,11 +63,19 @@ func Binary(t testing.TB, variable string) string {
 	return path
 }
 
-// Promtool runs promtool with the arguments in dir and returns what it wrote to both outputs and its exit status.
-func Promtool(t testing.TB, dir string, args ...string) (output string, status int) {
+// Promtool is one run of the stock tool.
+type Promtool struct {
+	Args  []string
+	Dir   string // working directory; empty: the test's
+	Stdin string
+}
+
+// Run returns what the tool wrote to both outputs, and its exit status.
+func (p Promtool) Run(t testing.TB) (output string, status int) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), Binary(t, "PROMTOOL"), args...)
-	cmd.Dir = dir
+	cmd := exec.CommandContext(t.Context(), Binary(t, "PROMTOOL"), p.Args...)
+	cmd.Dir = p.Dir
+	cmd.Stdin = strings.NewReader(p.Stdin)
 	var both bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &both, &both
 	err := cmd.Run()
