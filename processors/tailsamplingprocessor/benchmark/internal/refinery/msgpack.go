@@ -34,7 +34,7 @@ func (s *scanner) head(what string, small, wide byte) int {
 	case first == wide+1:
 		n = s.number(4)
 	default:
-		s.fail(fmt.Errorf("msgpack: %#02x where %s begins", first, what))
+		s.fail(fmt.Errorf("msgpack: %#02x where a value of the kind %s begins", first, what))
 	}
 	if n > len(s.rest) {
 		s.fail(errShort)

@@ -1,0 +1,58 @@
+package probe
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The two ways to read a process must agree about this one; the kernel's ticks are coarser than its rusage.
+func TestProcessAgreesWithItself(t *testing.T) {
+	self := Process(os.Getpid())
+	before := CPU()
+	got, err := self.CPU()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after := CPU(); got < before-5*tick || got > after+5*tick {
+		t.Errorf("CPU %s by /proc, %s to %s by rusage", got, before, after)
+	}
+	for CPU()-before < 20*tick {
+		for range 1000 {
+			burn++
+		}
+	}
+	if more, err := self.CPU(); err != nil || more-got < 15*tick {
+		t.Errorf("200 ms of work read as %s, %v", more-got, err)
+	}
+	if rss, err := self.RSS(); err != nil || rss < 1<<20 {
+		t.Errorf("RSS %d, %v", rss, err)
+	}
+}
+
+func TestProcessThatIsGone(t *testing.T) {
+	gone := Process(1 << 30) // beyond the largest id there is, 4,194,304
+	if _, err := gone.CPU(); err == nil || !strings.Contains(err.Error(), "1073741824") {
+		t.Errorf("CPU: %v", err)
+	}
+	if _, err := gone.RSS(); err == nil {
+		t.Error("RSS of nobody")
+	}
+}
+
+func TestParseStat(t *testing.T) {
+	for stat, want := range map[string]time.Duration{
+		"7 (refinery) S 1 7 7 0 -1 4194304 1 2 3 4 123 45 6 7 20 0 9 0 100 1000 200\n": 1680 * time.Millisecond,
+		"7 (a) b (c) S 1 7 7 0 -1 4194304 1 2 3 4 1 0 6 7 20 0 9 0 100 1000 200\n":     10 * time.Millisecond,
+	} {
+		if got, err := parseStat(stat); err != nil || got != want {
+			t.Errorf("%q: %s, %v; want %s", stat, got, err, want)
+		}
+	}
+	for _, bad := range []string{"", "7 (refinery) S 1 7", "7 (refinery) S 1 7 7 0 -1 4194304 1 2 3 4 x 45 6 7"} {
+		if _, err := parseStat(bad); err == nil {
+			t.Errorf("%q was parsed", bad)
+		}
+	}
+}
