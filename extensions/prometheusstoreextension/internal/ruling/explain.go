@@ -23,6 +23,7 @@ import (
 func parse(file string, content []byte, logger *slog.Logger) (*rulefmt.RuleGroups, []error) {
 	doc := &document{file: file}
 	if err := yaml.Unmarshal(content, &doc.root); err != nil {
+		// Upstream's parser must not see this: it reads on after the error, on which the YAML package may panic.
 		return nil, doc.yamlErrors(err)
 	}
 	doc.checkKeys()
@@ -90,7 +91,7 @@ func (d *document) checkMapping(section *yaml.Node, path string, known map[strin
 	for key, value := range pairs(section) {
 		isDuration, ok := known[key.Value]
 		switch {
-		case key.Value == "<<":
+		case key.Value == "<<", key.Tag == "!!null":
 		case !ok:
 			d.add(key, "%s%s: unknown key%s", path, key.Value, yamlkeys.DidYouMean(key.Value, slices.Collect(maps.Keys(known))))
 		case isDuration && value.Kind == yaml.ScalarNode && value.Tag != "!!null":
