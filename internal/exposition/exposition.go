@@ -33,7 +33,7 @@ type Options struct {
 	ConstLabels map[string]string
 
 	// TargetFamily is the family, as it comes, whose series describe targets. They get no ConstLabels, as they are joined
-	// by the labels that they share with other series.
+	// by the labels that they share with other series, and no Timestamps, as they are true until they are gone.
 	TargetFamily string
 
 	// FamilyName and LabelName rename families and labels, once when a metric is new. Nil leaves them as they come.

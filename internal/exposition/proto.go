@@ -16,6 +16,7 @@ import (
 type protoEncoder struct {
 	timestamps bool
 	scheme     model.EscapingScheme
+	timed      bool // the family's samples bear times
 	typ        model.MetricType
 }
 
@@ -46,7 +47,7 @@ const (
 
 // family opens the message of f; end closes it.
 func (e *protoEncoder) family(b []byte, f *family) []byte {
-	e.typ = f.typ
+	e.typ, e.timed = f.typ, e.timestamps && !f.target
 	name := f.name
 	if !f.legacy && e.scheme != model.NoEscaping {
 		name = model.EscapeName(name, e.scheme)
@@ -91,7 +92,7 @@ func (e *protoEncoder) metric(b []byte, m *metric) []byte {
 	default:
 		b = e.value(b, m)
 	}
-	if e.timestamps {
+	if e.timed {
 		b = appendUint(b, metricTimestamp, uint64(m.time))
 	}
 	return closeMessage(b, start)

@@ -19,6 +19,7 @@ type textEncoder struct {
 	scheme      model.EscapingScheme
 
 	heads [roles][]byte // of the family: `name_bucket{`, or `{"name.x_bucket",`
+	timed bool          // the family's samples bear times
 	base  string        // the family's name as HELP and TYPE have it
 	typ   model.MetricType
 	buf   []byte // scratch for escaped labels
@@ -30,7 +31,7 @@ func (e *textEncoder) family(b []byte, f *family, header bool) []byte {
 	if !legacy && e.scheme != model.NoEscaping {
 		name, legacy = model.EscapeName(name, e.scheme), true
 	}
-	e.base, e.typ = name, f.typ
+	e.base, e.typ, e.timed = name, f.typ, e.timestamps && !f.target
 	if e.openMetrics && f.typ == model.MetricTypeCounter {
 		var ok bool
 		if e.base, ok = strings.CutSuffix(name, "_total"); !ok {
@@ -144,7 +145,7 @@ func (e *textEncoder) sample(b []byte, m *metric, text string, at *bound, value 
 		b = append(b, closing...)
 	}
 	b = appendFloat(b, value)
-	if e.timestamps {
+	if e.timed {
 		b = append(b, ' ')
 		if e.openMetrics {
 			b = appendSeconds(b, m.time)
