@@ -5,15 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/util/compression"
+	"github.com/prometheus/prometheus/util/features"
 )
 
 // maxBlock is the longest block that compaction builds, as in a stock server: a tenth of the retention, so that expiry
@@ -23,11 +27,18 @@ const maxBlock = 31 * 24 * time.Hour
 // database is the open TSDB with the engine that queries it. Both are safe for concurrent use until close.
 type database struct {
 	*tsdb.DB
-	engine *promql.Engine
+	engine    *promql.Engine
+	retention time.Duration
+
+	// reach is how far before the newest sample the database takes any: half a block for samples in order, the
+	// out-of-order window for others.
+	reach time.Duration
 }
 
-func openDatabase(cfg *Config, registry *prometheus.Registry, logger *slog.Logger) (*database, error) {
-	db, err := tsdb.Open(cfg.Directory, logger, registry, databaseOptions(cfg), nil)
+func openDatabase(cfg *Config, registry *prometheus.Registry, abilities features.Collector, logger *slog.Logger) (*database, error) {
+	options := databaseOptions(cfg)
+	options.FeatureRegistry = abilities
+	db, err := tsdb.Open(cfg.Directory, logger, registry, options, nil)
 	if err != nil {
 		return nil, openError(cfg.Directory, err)
 	}
@@ -46,8 +57,36 @@ func openDatabase(cfg *Config, registry *prometheus.Registry, logger *slog.Logge
 		EnableAtModifier:     true,
 		EnableNegativeOffset: true,
 		Parser:               parser.NewParser(parser.Options{}),
+		FeatureRegistry:      abilities,
 	})
-	return &database{DB: db, engine: engine}, nil
+	return &database{
+		DB: db, engine: engine, retention: time.Duration(cfg.Retention.Time),
+		reach: max(time.Duration(cfg.OutOfOrderTimeWindow), time.Duration(tsdb.DefaultBlockDuration/2)*time.Millisecond),
+	}, nil
+}
+
+func (d *database) bounds(now time.Time) (oldest, newest time.Time) {
+	oldest, newest = now.Add(-d.retention), now.Add(maxAhead)
+	if head := d.Head().MaxTime(); head != math.MinInt64 {
+		if reached := time.UnixMilli(head).Add(-d.reach); reached.After(oldest) {
+			oldest = reached
+		}
+	}
+	return oldest, newest
+}
+
+// Labels returns the labels of a series that was appended lately, for senders that only know its reference.
+func (d *database) Labels(ref storage.SeriesRef) (labels.Labels, bool) {
+	index, err := d.Head().Index()
+	if err != nil {
+		return labels.EmptyLabels(), false
+	}
+	defer index.Close() //nolint:errcheck // of a head in memory: nothing to close
+	var builder labels.ScratchBuilder
+	if err := index.Series(ref, &builder, nil); err != nil {
+		return labels.EmptyLabels(), false
+	}
+	return builder.Labels(), true
 }
 
 func databaseOptions(cfg *Config) *tsdb.Options {

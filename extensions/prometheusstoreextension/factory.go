@@ -36,6 +36,7 @@ func createDefaultConfig() component.Config {
 	http.WriteTimeout = 150 * time.Second
 	http.IdleTimeout = 2 * time.Minute //nolint:staticcheck // confighttp keeps the effective value in this field as long as it exists
 	return &Config{
+		Mode:                 ModeServer,
 		Directory:            "data/prometheus",
 		Retention:            RetentionConfig{Time: quantity.Duration(15 * 24 * time.Hour)},
 		OutOfOrderTimeWindow: quantity.Duration(10 * time.Minute),
@@ -43,7 +44,10 @@ func createDefaultConfig() component.Config {
 		WALCompression:       true,
 		Query:                defaultQueryConfig(),
 		HTTP:                 http,
-		Viewer:               ViewerConfig{},
+		Receive:              ReceiveConfig{RemoteWrite: true, OTLP: true},
+		SelfMetrics:          SelfMetricsConfig{Interval: quantity.Duration(15 * time.Second)},
+		Rules:                RulesConfig{Builtin: true},
+		RemoteWriteQueue:     RemoteWriteQueueConfig{MaxSize: 1 << 30},
 	}
 }
 

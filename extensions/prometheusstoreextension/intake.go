@@ -2,7 +2,7 @@ package prometheusstoreextension
 
 import (
 	"context"
-	"math"
+	"errors"
 	"strings"
 	"time"
 
@@ -19,49 +19,48 @@ import (
 // only moves forward: one sample of next year would make every honest one too old.
 const maxAhead = 10 * time.Minute
 
-// intake is the way in for every writer. It applies what holds whoever writes: time bounds, metadata, and the count of
-// open batches that Shutdown waits for.
-type intake struct {
-	db            *database
-	gate          *gate
-	families      *families.Table
-	retention     time.Duration
-	takeExemplars bool
-
-	// reach is how far before the newest sample the database takes any: half a block for samples in order, the
-	// out-of-order window for others.
-	reach time.Duration
+// lead is what takes a sample first, and gives out the references: the database, or in mode agent the forwarder.
+type lead interface {
+	storage.AppendableV2
+	// bounds are the times outside which every sample is refused.
+	bounds(now time.Time) (oldest, newest time.Time)
+	close() error
 }
 
-// bounds are the times outside which every sample is refused.
-func (in *intake) bounds(now time.Time) (oldest, newest time.Time) {
-	oldest, newest = now.Add(-in.retention), now.Add(maxAhead)
-	if head := in.db.Head().MaxTime(); head != math.MinInt64 {
-		if reached := time.UnixMilli(head).Add(-in.reach); reached.After(oldest) {
-			oldest = reached
-		}
-	}
-	return oldest, newest
+// intake is the way in for every writer: exporters, scrapes, rules, and what is pushed to the listener. It applies what
+// holds whoever writes: time bounds, metadata, the count of open batches that Shutdown waits for, and the copy for each
+// remote-write server.
+type intake struct {
+	lead          lead
+	senders       []storage.AppendableV2 // behind a database; they are given its references
+	gate          *gate
+	families      *families.Table
+	takeExemplars bool
 }
 
 func (in *intake) AppenderV2(ctx context.Context) storage.AppenderV2 {
 	if !in.gate.enter() {
 		return notOpen{}
 	}
-	oldest, newest := in.bounds(time.Now())
-	return &batch{
-		AppenderV2: in.db.AppenderV2(ctx),
+	oldest, newest := in.lead.bounds(time.Now())
+	b := &batch{
+		AppenderV2: in.lead.AppenderV2(ctx),
 		intake:     in,
 		oldest:     oldest.UnixMilli(),
 		newest:     newest.UnixMilli(),
 	}
+	for _, s := range in.senders {
+		b.copies = append(b.copies, s.AppenderV2(ctx))
+	}
+	return b
 }
 
 // batch is one appender. Like every appender it belongs to one goroutine and ends with Commit or Rollback.
 type batch struct {
 	storage.AppenderV2
 	intake         *intake
-	oldest, newest int64 // bounds for t, in ms
+	copies         []storage.AppenderV2 // one per sender
+	oldest, newest int64                // bounds for t, in ms
 	left           bool
 
 	// The family recorded last: consecutive samples mostly share it (17 for one histogram), which saves the table's lock.
@@ -89,8 +88,17 @@ func (b *batch) Append(
 	if err == nil && len(exemplars) > len(opts.Exemplars) {
 		err = exemplarsOff(len(exemplars))
 	}
-	if opts.MetricFamilyName != "" && !opts.Metadata.IsEmpty() && ref != 0 {
+	if ref == 0 {
+		return 0, err
+	}
+	if opts.MetricFamilyName != "" && !opts.Metadata.IsEmpty() {
 		b.remember(opts.MetricFamilyName, opts.Metadata)
+	}
+	opts.Exemplars = exemplars
+	for _, c := range b.copies {
+		if _, copyErr := c.Append(ref, ls, st, t, v, h, fh, opts); copyErr != nil {
+			err = errors.Join(err, copyErr)
+		}
 	}
 	return ref, err
 }
@@ -112,14 +120,19 @@ func (b *batch) remember(family string, m metadata.Metadata) {
 	b.lastFamily, b.lastMetadata = strings.Clone(family), m
 }
 
+// Commit is done when the lead and the queue of every server have the batch. When a queue fails the lead has it already;
+// writing it again, as the caller then must, changes nothing there.
 func (b *batch) Commit() error {
 	defer b.leave()
-	return b.AppenderV2.Commit()
+	if err := b.AppenderV2.Commit(); err != nil {
+		return errors.Join(err, rollbackAll(b.copies))
+	}
+	return commitAll(b.copies)
 }
 
 func (b *batch) Rollback() error {
 	defer b.leave()
-	return b.AppenderV2.Rollback()
+	return errors.Join(b.AppenderV2.Rollback(), rollbackAll(b.copies))
 }
 
 // leave counts once, so that a second Commit or Rollback, which callers should not do, cannot close the gate early.

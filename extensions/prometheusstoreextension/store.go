@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -12,14 +12,13 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/storage"
-	"github.com/prometheus/prometheus/tsdb"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/extension"
 
-	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension/internal/families"
+	"github.com/tailgate-otel/tailgate/internal/alertfeed"
 	"github.com/tailgate-otel/tailgate/internal/promstore"
 )
 
@@ -34,20 +33,14 @@ const metadataLimitBytes = 16 << 20
 type store struct {
 	cfg      *Config
 	settings extension.Settings
+	feed     *alertfeed.Feed
 
 	// intake is nil until the database is open. Writers load it once per batch.
 	intake atomic.Pointer[intake]
 
-	mu      sync.Mutex // guards running; held over all of Start and Shutdown, which nothing else waits for
-	running *running
-}
-
-// running is what Start has opened and Shutdown has to close.
-type running struct {
-	db     *database
-	gate   *gate
-	server *http.Server
-	served chan struct{} // closed when the serving goroutine has ended
+	mu       sync.Mutex // guards the fields below; held over all of Start and Shutdown, which nothing else waits for
+	running  *running
+	listener net.Addr
 }
 
 var (
@@ -56,7 +49,7 @@ var (
 )
 
 func newStore(cfg *Config, set extension.Settings) *store {
-	return &store{cfg: cfg, settings: set}
+	return &store{cfg: cfg, settings: set, feed: alertfeed.New(maxFiring)}
 }
 
 // AppenderV2 implements promstore.Store.
@@ -78,7 +71,7 @@ func (s *store) Bounds() (oldest, newest time.Time) {
 		return time.Unix(0, 0), time.Now().Add(maxAhead)
 	}
 	defer in.gate.leave()
-	return in.bounds(time.Now())
+	return in.lead.bounds(time.Now())
 }
 
 // Start opens the database and serves it. It returns when both are ready, after the write-ahead log has been replayed,
@@ -94,14 +87,30 @@ func (s *store) Start(ctx context.Context, host component.Host) error {
 	if err != nil {
 		return err
 	}
+	s.listener = listener.Addr()
 	run, err := s.open(ctx, host)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	if err := s.openServer(ctx, host, run, listener); err != nil {
+		return errors.Join(err, run.close(ctx), listener.Close())
+	}
+	s.intake.Store(run.intake)
 	s.running = run
-	go s.serve(run, listener, host)
-	s.settings.Logger.Sugar().Infof("Prometheus store in %s, dashboards and API at http://%s/", s.cfg.Directory, listener.Addr())
+	if run.db == nil {
+		s.settings.Logger.Sugar().Infof("Prometheus store in mode agent: forwards to %d servers, API at http://%s/", len(run.senders), listener.Addr())
+	} else {
+		s.settings.Logger.Sugar().Infof("Prometheus store in %s, dashboards and API at http://%s/", s.cfg.Directory, listener.Addr())
+	}
 	return nil
+}
+
+// address is where the listener can be reached.
+func (s *store) address() string {
+	if s.listener != nil && s.listener.Network() == "tcp" {
+		return s.listener.String()
+	}
+	return s.cfg.HTTP.NetAddr.Endpoint
 }
 
 func (s *store) listen(ctx context.Context) (net.Listener, error) {
@@ -116,53 +125,26 @@ func (s *store) listen(ctx context.Context) (net.Listener, error) {
 	return listener, nil
 }
 
-func (s *store) open(ctx context.Context, host component.Host) (*running, error) {
-	logger := slogFrom(s.settings.Logger)
-	registry := newRegistry()
-	db, err := openDatabase(s.cfg, registry, logger)
-	if err != nil {
-		return nil, err
-	}
-	in := &intake{
-		db:            db,
-		gate:          newGate(),
-		families:      families.NewTable(metadataLimitBytes),
-		retention:     time.Duration(s.cfg.Retention.Time),
-		reach:         max(time.Duration(s.cfg.OutOfOrderTimeWindow), time.Duration(tsdb.DefaultBlockDuration/2)*time.Millisecond),
-		takeExemplars: s.cfg.MaxExemplars > 0,
-	}
-	registerFamilies(registry, in.families)
-	server, err := s.newServer(ctx, host, in, registry, logger)
-	if err != nil {
-		return nil, errors.Join(err, db.close())
-	}
-	s.intake.Store(in)
-	return &running{db: db, gate: in.gate, server: server, served: make(chan struct{})}, nil
-}
-
-func (s *store) newServer(
-	ctx context.Context, host component.Host, in *intake, registry *prometheus.Registry, logger *slog.Logger,
-) (*http.Server, error) {
-	handler, err := s.routes(in, registry, logger)
-	if err != nil {
-		return nil, err
-	}
-	server, err := s.cfg.HTTP.ToServer(ctx, host.GetExtensions(), s.settings.TelemetrySettings, handler)
+func (s *store) newServer(ctx context.Context, host component.Host, handler http.Handler) (*http.Server, error) {
+	server, err := s.cfg.HTTP.ToServer(ctx, host.GetExtensions(), s.settings.TelemetrySettings, handler,
+		confighttp.WithDecoder("snappy", untouched))
 	if err != nil {
 		return nil, fmt.Errorf("http: %w", err)
 	}
 	return server, nil
 }
 
-func (s *store) serve(run *running, listener net.Listener, host component.Host) {
-	defer close(run.served)
-	if err := run.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+// untouched leaves Snappy to Prometheus' own handlers, which expect its block format whatever the header says.
+func untouched(body io.ReadCloser) (io.ReadCloser, error) { return body, nil }
+
+func (s *store) serve(server *http.Server, listener net.Listener, host component.Host) {
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		componentstatus.ReportStatus(host, componentstatus.NewPermanentErrorEvent(fmt.Errorf("serve the store's API: %w", err)))
 	}
 }
 
-// Shutdown drains the API, waits for open batches and closes engine and database. It works without Start and twice; after
-// an error another call tries again.
+// Shutdown drains the API, ends rules and scrapes, waits for open batches and closes the database. It works without Start
+// and twice; after an error another call tries again.
 func (s *store) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,30 +153,9 @@ func (s *store) Shutdown(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
-	if err := s.running.drain(ctx); err != nil {
-		return err
+	err := s.running.close(ctx)
+	if len(s.running.closers) == 0 {
+		s.running = nil
 	}
-	db := s.running.db
-	s.running = nil
-	if err := db.close(); err != nil {
-		return fmt.Errorf("close database: %w", err)
-	}
-	return nil
-}
-
-// drain returns when nobody uses the database any more.
-func (run *running) drain(ctx context.Context) error {
-	if err := run.server.Shutdown(ctx); err != nil {
-		// Cutting the connections cancels the requests' contexts, on which the engine gives up within a step.
-		_ = run.server.Close()
-	}
-	<-run.served
-	// A little longer than the drain itself: requests that were just cut off still have to notice.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	if err := run.gate.close(ctx); err != nil {
-		// Nothing is lost: what was committed is in the write-ahead log, and the lock ends with the process.
-		return fmt.Errorf("database is left open: %w", err)
-	}
-	return nil
+	return err
 }

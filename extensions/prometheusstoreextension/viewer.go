@@ -1,6 +1,8 @@
 package prometheusstoreextension
 
 import (
+	"io/fs"
+
 	"github.com/tailgate-otel/tailgate/dashboards/dist"
 	"github.com/tailgate-otel/tailgate/dashboards/viewer"
 	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension/internal/viewerweb"
@@ -15,3 +17,6 @@ func newViewer(cfg ViewerConfig) (*viewerweb.Handler, error) {
 		TraceURL:   cfg.TraceURL,
 	})
 }
+
+// builtinRules are the generated alerting and recording rules.
+func builtinRules() fs.FS { return nil }

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -18,14 +17,14 @@ import (
 
 	"github.com/grafana/regexp"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/route"
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
-	"github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/scrape"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/template"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/util/features"
 	"github.com/prometheus/prometheus/util/notifications"
@@ -41,6 +40,7 @@ const Prefix = "/api/v1"
 
 // Settings are what the API reads from and what it says about itself.
 type Settings struct {
+	// DB is nil for a store that only forwards; what reads it then answers as Prometheus does in agent mode.
 	DB        *tsdb.DB
 	Engine    promql.QueryEngine
 	Metadata  scrape.MetricMetadataStore
@@ -54,36 +54,56 @@ type Settings struct {
 	LookbackDelta time.Duration
 	MaxSamples    int
 	Started       time.Time
+
+	// Config is the fragment of a prometheus.yml that the store runs on.
+	Config config.Config
+	// Admin opens the routes that delete series and take snapshots.
+	Admin bool
+	// RemoteWrite and OTLP say that others answer /write and /otlp/v1/metrics, for the list of features.
+	RemoteWrite, OTLP bool
+	Targets           Targets
+	Rules             v1.RulesRetriever
+	Alertmanagers     v1.AlertmanagerRetriever
+	// Features collects what the parts of the store can do; Handler adds the API's own.
+	Features features.Collector
 }
 
-// Handler returns the API under Prefix. It is complete but for what would change the data: remote write, OTLP and the
-// admin routes answer that they are off.
+// Targets is what is scraped; *scrape.Manager is one.
+type Targets interface {
+	v1.TargetRetriever
+	v1.ScrapePoolsRetriever
+}
+
+// Handler returns the API under Prefix, without the routes by which samples come in: /write and /otlp/v1/metrics have
+// handlers of their own, because upstream's give up a whole request for one bad sample.
 func Handler(s Settings, registerer prometheus.Registerer) http.Handler {
-	target := newPseudoTarget(s.Metadata)
+	target := newPseudoTarget(s.Metadata, s.Targets)
+	s.addFeatures()
+	queryable, exemplars, stats := s.storage()
 	flags := s.Flags
 	if flags == nil {
 		flags = map[string]string{}
 	}
 	api := v1.NewAPI(
 		s.Engine,
-		s.DB,
-		nil, nil, // appendables: remote write and OTLP come in through the pipeline, never here
-		s.DB,
-		func(context.Context) v1.ScrapePoolsRetriever { return noScrapePools{} },
+		queryable,
+		nil, nil, // appendables
+		exemplars,
+		func(context.Context) v1.ScrapePoolsRetriever { return s.Targets },
 		target.retriever,
-		func(context.Context) v1.AlertmanagerRetriever { return noAlertmanagers{} },
-		func() config.Config { return config.Config{} },
+		func(context.Context) v1.AlertmanagerRetriever { return s.Alertmanagers },
+		func() config.Config { return s.Config },
 		flags,
 		v1.GlobalURLOptions{},
 		func(next http.HandlerFunc) http.HandlerFunc { return next }, // the listener answers only when the DB is open
-		adminStats{s.DB},
+		stats,
 		s.Directory,
-		false,    // enableAdmin
+		s.Admin,
 		false, 0, // enableSearch, maxSearchLimit
 		s.Logger,
-		func(context.Context) v1.RulesRetriever { return noRules{} },
+		func(context.Context) v1.RulesRetriever { return s.Rules },
 		s.MaxSamples, remoteReadConcurrency, remoteReadBytesInFrame,
-		false, // isAgent
+		s.DB == nil, // isAgent
 		noOrigin,
 		s.runtimeInfo,
 		s.version(),
@@ -99,7 +119,7 @@ func Handler(s Settings, registerer prometheus.Registerer) http.Handler {
 		false, // enableTypeAndUnitLabels
 		false, // appendMetadata
 		nil,   // overrideErrorCode
-		features.NewRegistry(),
+		s.Features,
 		v1.OpenAPIOptions{},
 		parser.NewParser(parser.Options{}),
 	)
@@ -153,78 +173,27 @@ func (s Settings) runtimeInfo() (v1.RuntimeInfo, error) {
 	}, errors.Join(errDir, errHost)
 }
 
-// adminStats gives the API the statistics of a database. What would change data is switched off by enableAdmin and
-// passes through for completeness of the interface.
-type adminStats struct{ *tsdb.DB }
-
-func (a adminStats) Stats(label string, limit int) (*tsdb.Stats, error) {
-	return a.Head().Stats(label, limit), nil
-}
-
-// WALReplayStatus reports a replay that has ended: the API is served after the database was opened.
-func (adminStats) WALReplayStatus() (tsdb.WALReplayStatus, error) {
-	return tsdb.WALReplayStatus{}, nil
-}
-
-func (a adminStats) BlockMetas() ([]tsdb.BlockMeta, error) {
-	return a.DB.BlockMetas(), nil
-}
-
-// pseudoTarget makes the metadata of pushed metrics visible to upstream's handlers, which read scrape targets only. It
-// shows itself to the metadata routes and to no other, so that /targets stays the truth: nothing is scraped.
-type pseudoTarget struct {
-	active map[string][]*scrape.Target
-}
-
-func newPseudoTarget(store scrape.MetricMetadataStore) *pseudoTarget {
-	target := scrape.NewTarget(labels.FromStrings(model.JobLabel, "pushed"), &config.ScrapeConfig{}, nil, nil)
-	target.SetMetadataStore(store)
-	return &pseudoTarget{active: map[string][]*scrape.Target{"pushed": {target}}}
-}
-
-type metadataRequest struct{}
-
-// mark remembers in the context that a request asks for metadata; retriever gets nothing but the context.
-func (*pseudoTarget) mark(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == Prefix+"/metadata" || r.URL.Path == Prefix+"/targets/metadata" {
-			r = r.WithContext(context.WithValue(r.Context(), metadataRequest{}, true))
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func (p *pseudoTarget) retriever(ctx context.Context) v1.TargetRetriever {
-	if ctx.Value(metadataRequest{}) != nil {
-		return targets(p.active)
+// storage returns what the API reads. Without a database that is nothing.
+func (s Settings) storage() (storage.SampleAndChunkQueryable, storage.ExemplarQueryable, v1.TSDBAdminStats) {
+	if s.DB == nil {
+		return nothing{}, nothing{}, nothing{}
 	}
-	return targets(nil)
+	return s.DB, s.DB, adminStats{s.DB}
 }
 
-type targets map[string][]*scrape.Target
-
-func (t targets) TargetsActive() map[string][]*scrape.Target { return t }
-
-func (targets) TargetsDropped() map[string][]*scrape.Target { return nil }
-
-func (targets) TargetsDroppedCounts() map[string]int { return map[string]int{} }
-
-func (targets) ScrapePoolConfig(string) (*config.ScrapeConfig, error) {
-	return nil, errors.New("this store scrapes no targets")
+// addFeatures names what the API can do, as a stock server does where it builds its web interface.
+func (s Settings) addFeatures() {
+	for name, on := range map[string]bool{
+		"admin": s.Admin, "remote_write_receiver": s.RemoteWrite, "otlp_write_receiver": s.OTLP, "lifecycle": false, "search": false,
+		"label_values_match": true, "query_warnings": true, "query_stats": true, "time_range_series": true,
+		"time_range_labels": true, "exclude_alerts": true, "openapi_3.1": true, "openapi_3.2": true,
+	} {
+		s.Features.Set(features.API, name, on)
+	}
+	s.Features.Set(features.OTLPReceiver, "delta_conversion", s.OTLP)
+	s.Features.Set(features.OTLPReceiver, "native_delta_ingestion", false)
+	s.Features.Set(features.Prometheus, "agent_mode", s.DB == nil)
+	s.Features.Set(features.Prometheus, "server_mode", s.DB != nil)
+	s.Features.Enable(features.Prometheus, labels.ImplementationName)
+	template.RegisterFeatures(s.Features)
 }
-
-type noScrapePools struct{}
-
-func (noScrapePools) ScrapePools() []string { return []string{} }
-
-type noAlertmanagers struct{}
-
-func (noAlertmanagers) Alertmanagers() []*url.URL { return nil }
-
-func (noAlertmanagers) DroppedAlertmanagers() []*url.URL { return nil }
-
-type noRules struct{}
-
-func (noRules) RuleGroups() []*rules.Group { return nil }
-
-func (noRules) AlertingRules() []*rules.AlertingRule { return nil }

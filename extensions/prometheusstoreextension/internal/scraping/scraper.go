@@ -23,6 +23,7 @@ import (
 	_ "github.com/prometheus/prometheus/discovery/kubernetes" // registers kubernetes_sd_configs
 	"github.com/prometheus/prometheus/scrape"
 	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/util/features"
 	"github.com/prometheus/prometheus/util/logging"
 )
 
@@ -39,6 +40,8 @@ type Settings struct {
 	Logger     *slog.Logger
 	// Discovery holds the metrics of service discovery, which can be registered once per registry.
 	Discovery *discovery.SDMetrics
+	// Features is told what scraping and discovery can do. May be nil.
+	Features features.Collector
 	// Dial replaces the dialer, for targets that are inside this process. May be nil.
 	Dial promcfg.DialContextFunc
 }
@@ -54,7 +57,8 @@ type Scraper struct {
 // Start starts both managers. They have nothing to do before Apply.
 func Start(s Settings) (*Scraper, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	found := discovery.NewManager(ctx, s.Logger, s.Registerer, s.Discovery, discovery.Name("scrape"))
+	found := discovery.NewManager(ctx, s.Logger, s.Registerer, s.Discovery, discovery.Name("scrape"),
+		discovery.FeatureRegistry(s.Features))
 	if found == nil {
 		cancel()
 		return nil, fmt.Errorf("create the discovery manager: see the log")
@@ -75,6 +79,7 @@ func (s Settings) options() *scrape.Options {
 		ParseST:                  true, // created timestamps become zero samples
 		DiscoveryReloadInterval:  newTargetsWait,
 		DiscoveryReloadOnStartup: true,
+		FeatureRegistry:          s.Features,
 	}
 	if s.Dial != nil {
 		options.HTTPClientOptions = []promcfg.HTTPClientOption{promcfg.WithDialContextFunc(s.Dial)}
