@@ -49,7 +49,7 @@ type Process struct {
 
 // Version asks a program for its version.
 func Version(program string) (string, error) {
-	out, err := exec.Command(program, "--version").Output() //nolint:gosec // the program is the user's choice
+	out, err := exec.Command(program, "--version").Output()
 	if err != nil {
 		return "", fmt.Errorf("-refinery %s: ask for its version: %w", program, err)
 	}
@@ -85,7 +85,7 @@ func (p *Process) start(program string) (err error) {
 	if err != nil {
 		return err
 	}
-	p.cmd = exec.Command(program, args...) //nolint:gosec // the program is the user's choice
+	p.cmd = exec.Command(program, args...)
 	p.cmd.Stdout, p.cmd.Stderr = p.said, p.said
 	p.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "REFINERY_") })
 	if err := p.cmd.Start(); err != nil {
@@ -118,7 +118,10 @@ func (p *Process) Cost() (cpu time.Duration, rss int64, err error) {
 	process := probe.Process(p.cmd.Process.Pid)
 	cpu, errCPU := process.CPU()
 	rss, errRSS := process.RSS()
-	return cpu, rss, errors.Join(errCPU, errRSS)
+	if err := errors.Join(errCPU, errRSS); err != nil {
+		return 0, 0, fmt.Errorf("%w; refinery said:\n%s", err, p.said)
+	}
+	return cpu, rss, nil
 }
 
 // Finish implements scenario.Target. Refinery forgets open traces when it is ended, so their decision is waited for.

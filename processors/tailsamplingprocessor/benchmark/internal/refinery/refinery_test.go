@@ -70,7 +70,7 @@ func TestStartSaysWhatIsWrong(t *testing.T) {
 		t.Errorf("no program: %v", err)
 	}
 	// A program that ends at once, and says why, for Refinery's flags are not its own.
-	if _, err := Start("ls", time.Second); err == nil || !strings.Contains(err.Error(), "--config") {
+	if _, err := Start("ls", time.Second); err == nil || !strings.Contains(err.Error(), "it said:\nls: ") {
 		t.Errorf("another program: %v", err)
 	}
 	if _, err := Version("true"); err == nil || !strings.Contains(err.Error(), "--version") {
