@@ -123,6 +123,12 @@ stock-build: need-go $(TOOLS)/builder $(VIEWER)/dist/app.js ## Build the collect
 	@GOFLAGS=-buildvcs=false $(TOOLS)/builder --config builder-config.yaml
 	@_build/tailgate validate --config config/quickstart.yaml
 
+.PHONY: full-build
+full-build: need-go $(TOOLS)/builder $(VIEWER)/dist/app.js ## Build the collector in _build/ with the large components too, those after "full:" in builder-config.yaml
+	@mkdir -p .cache && sed 's/^  # full: /  /' builder-config.yaml >.cache/builder-config-full.yaml
+	@GOFLAGS=-buildvcs=false $(TOOLS)/builder --config .cache/builder-config-full.yaml
+	@_build/tailgate validate --config config/quickstart.yaml
+
 .PHONY: viewer
 viewer: $(VIEWER)/dist/app.js ## Build the viewer's page
 
@@ -183,7 +189,8 @@ $(STOCK): tools/prometheus/go.mod tools/prometheus/go.sum | need-go
 
 # ---- generated files ----
 
-MDATAGEN_DIRS := extensions/prometheusstoreextension exporters/prometheusstoreexporter processors/tailsamplingprocessor
+MDATAGEN_DIRS := extensions/prometheusstoreextension exporters/prometheusstoreexporter exporters/prometheusexporter \
+	receivers/prometheusstorereceiver processors/tailsamplingprocessor
 GENERATED := cmd/tailgate docs/telemetry.md dashboards/dist $(MDATAGEN_DIRS)
 
 # ---- what must be on the machine; Debian packages are installed only when missing ----
