@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/prometheus/common/expfmt"
-	"google.golang.org/protobuf/encoding/protowire"
 )
 
 const (
@@ -72,31 +71,29 @@ func (p *page) writeText(e *textEncoder) error {
 }
 
 func (p *page) writeProto(e *protoEncoder) error {
-	var length [10]byte
 	for _, f := range p.x.scraped() {
 		if !p.wanted(f.name) {
 			continue
 		}
 		err := p.each(f, func(m *metric) {
-			if len(p.buf) == 0 {
-				p.buf = e.family(p.buf, f)
+			p.buf = e.metric(e.family(p.buf, f), m)
+			if m.native != nil && len(m.native.exemplars) > 0 {
+				// Prometheus' parser (3.14, ProtobufParser.exemplarPos) forgets to begin anew with the next native histogram
+				// of a family and so loses its exemplars. With the next family it does, even if it has the same name.
+				p.buf = e.end(p.buf)
 			}
-			p.buf = e.metric(p.buf, m)
 		}, func() error { return nil })
 		if err != nil {
 			return err
 		}
-		if len(p.buf) == 0 {
-			continue
-		}
-		if _, err := p.w.Write(protowire.AppendVarint(length[:0], uint64(len(p.buf)))); err != nil {
-			return err
-		}
-		if err := p.flush(); err != nil {
-			return err
+		p.buf = e.end(p.buf)
+		if len(p.buf) >= flushAt {
+			if err := p.flush(); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	return p.flush()
 }
 
 // each calls render for every metric of f that is shown, under the read lock, and between chunks the function given for

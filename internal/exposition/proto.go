@@ -18,6 +18,7 @@ type protoEncoder struct {
 	scheme     model.EscapingScheme
 	timed      bool // the family's samples bear times
 	typ        model.MetricType
+	start      int // of the family's message; 0: none is open
 }
 
 const (
@@ -45,8 +46,13 @@ const (
 	typeCounter, typeGauge, typeSummary, typeUntyped, typeHistogram        uint64 = 0, 1, 2, 3, 4
 )
 
-// family opens the message of f; end closes it.
+// family begins a message of f, unless one is open; end closes it.
 func (e *protoEncoder) family(b []byte, f *family) []byte {
+	if e.start > 0 {
+		return b
+	}
+	b = append(b, 0) // for the length
+	e.start = len(b)
 	e.typ, e.timed = f.typ, e.timestamps && !f.target
 	name := f.name
 	if !f.legacy && e.scheme != model.NoEscaping {
@@ -57,6 +63,15 @@ func (e *protoEncoder) family(b []byte, f *family) []byte {
 	b = appendUint(b, familyType, protoType(f.typ))
 	if f.unit != "" {
 		b = appendString(b, familyUnit, f.unit)
+	}
+	return b
+}
+
+// end closes the message that is open, if there is one.
+func (e *protoEncoder) end(b []byte) []byte {
+	if e.start > 0 {
+		b = closeMessage(b, e.start)
+		e.start = 0
 	}
 	return b
 }
