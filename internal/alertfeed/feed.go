@@ -108,6 +108,26 @@ type Subscription struct {
 // Events is closed by Close. Its order is the order of the changes.
 func (s *Subscription) Events() <-chan Event { return s.queue }
 
+// Batch returns first, which was received from Events, and what is queued behind it, up to limit events. What one call of
+// Report has announced is together, unless it is more than that.
+func (s *Subscription) Batch(first Event, limit int) []Event {
+	s.feed.mu.Lock() // waits for the Report that is announcing
+	defer s.feed.mu.Unlock()
+	batch := []Event{first}
+	for len(batch) < limit {
+		select {
+		case e, ok := <-s.queue:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, e)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
 // offer queues an event in place of the oldest one if need be; feed.mu held, so that nobody else sends.
 func (s *Subscription) offer(e Event) {
 	for {

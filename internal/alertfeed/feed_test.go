@@ -125,6 +125,48 @@ func TestBeyondTheLimitNothingIsAnnounced(t *testing.T) {
 	assert.Equal(t, []string{"a resolved@2", "c firing@3"}, take(s), "there is room again")
 }
 
+func TestBatch(t *testing.T) {
+	f := alertfeed.New(10)
+	s := f.Subscribe("test", 10)
+	f.Report(firing("a", 0), firing("b", 0), firing("c", 0))
+	batch := s.Batch(<-s.Events(), 2)
+	require.Len(t, batch, 2)
+	assert.Equal(t, "b", batch[1].Name())
+	s.Close()
+	batch = s.Batch(<-s.Events(), 10)
+	require.Len(t, batch, 1)
+	assert.Equal(t, "c", batch[0].Name())
+}
+
+// What is reported together is received together, however quick the subscriber is.
+func TestBatchesAreWhole(t *testing.T) {
+	f := alertfeed.New(10_000)
+	s := f.Subscribe("test", 10_000)
+	sizes := make(chan []int)
+	go func() {
+		var list []int
+		for first := range s.Events() {
+			list = append(list, len(s.Batch(first, 100)))
+		}
+		sizes <- list
+	}()
+	const rounds, together = 200, 10
+	for i := range rounds {
+		var alerts []alertfeed.Alert
+		for j := range together {
+			alerts = append(alerts, firing(fmt.Sprintf("%d/%d", i, j), 0))
+		}
+		f.Report(alerts...)
+	}
+	s.Close()
+	sum := 0
+	for _, n := range <-sizes {
+		assert.Zero(t, n%together)
+		sum += n
+	}
+	assert.Equal(t, rounds*together, sum)
+}
+
 func TestClose(t *testing.T) {
 	f := alertfeed.New(2)
 	s := f.Subscribe("test", 10)

@@ -291,9 +291,11 @@ func TestQueriesAreBounded(t *testing.T) {
 			text += "- name: " + name + "\n  rules: [{record: x, expr: slow}, {record: y, expr: slow}]\n"
 		}
 		slow := &slowEngine{}
-		w.settings.Engine = slow
+		w.wrap = func(e promql.QueryEngine) promql.QueryEngine {
+			slow.QueryEngine = e
+			return slow
+		}
 		w.start(text)
-		slow.QueryEngine = w.engine
 		time.Sleep(5 * time.Minute)
 		w.stop()
 		assert.Equal(t, int32(2), slow.most.Load())
@@ -324,7 +326,7 @@ func (e *slowEngine) NewInstantQuery(ctx context.Context, q storage.Queryable, o
 func TestShutdownCutsQueriesOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.settings.Engine = hungEngine{}
+		w.wrap = func(e promql.QueryEngine) promql.QueryEngine { return hungEngine{e} }
 		w.start(highErrors)
 		time.Sleep(20 * time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)

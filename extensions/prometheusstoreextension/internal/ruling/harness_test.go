@@ -38,6 +38,7 @@ type world struct {
 	events   *alertfeed.Subscription
 	manager  *ruling.Manager
 	settings ruling.Settings // what is not the default; set before start
+	wrap     func(promql.QueryEngine) promql.QueryEngine
 }
 
 func newWorld(t *testing.T) *world {
@@ -59,8 +60,9 @@ func (w *world) start(rules string) {
 	w.engine = promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, LookbackDelta: 5 * time.Minute})
 	s := w.settings
 	s.Queryable, s.Registerer, s.Feed = w.db, w.registry, w.feed
-	if s.Engine == nil {
-		s.Engine = w.engine
+	s.Engine = w.engine
+	if w.wrap != nil {
+		s.Engine = w.wrap(w.engine)
 	}
 	if s.Appendable == nil {
 		s.Appendable = w.db

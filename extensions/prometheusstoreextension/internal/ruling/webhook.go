@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -93,31 +94,15 @@ func newWebhook(w Webhook, m *Manager, metrics *webhookMetrics) *webhook {
 // run delivers until the subscription is closed and empty.
 func (w *webhook) run() {
 	for first := range w.subscription.Events() {
-		for _, group := range groupByName(w.collect(first)) {
+		for _, group := range groupByName(w.wanted(w.subscription.Batch(first, maxBatch))) {
 			w.deliver(group)
 		}
 	}
 }
 
-// collect returns first and what is queued behind it.
-func (w *webhook) collect(first alertfeed.Event) (batch []alertfeed.Event) {
-	e, ok := first, true
-	for {
-		if e.State == alertfeed.Firing || !w.OnlyFiring {
-			batch = append(batch, e)
-		}
-		if len(batch) == maxBatch {
-			return batch
-		}
-		select {
-		case e, ok = <-w.subscription.Events():
-			if !ok {
-				return batch
-			}
-		default:
-			return batch
-		}
-	}
+// wanted returns those of the events that the receiver is to know.
+func (w *webhook) wanted(batch []alertfeed.Event) []alertfeed.Event {
+	return slices.DeleteFunc(batch, func(e alertfeed.Event) bool { return w.OnlyFiring && e.State != alertfeed.Firing })
 }
 
 // deliver posts one message until it is taken, refused, or too late.

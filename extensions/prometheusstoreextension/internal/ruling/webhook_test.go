@@ -9,7 +9,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +29,7 @@ import (
 // receiver is a webhook's receiver without a network, so that faults can be staged and time is the test's. It answers
 // with its script, one entry per request, and takes what comes after the end of it.
 type receiver struct {
+	mu     sync.Mutex // guards all below
 	script []reply
 	at     []time.Time // of each request
 	taken  []string    // "HighErrors firing+resolved" per message
@@ -45,21 +48,13 @@ func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := len(r.at)
-	r.at = append(r.at, time.Now())
-	next := reply{status: http.StatusOK}
-	if n < len(r.script) {
-		next = r.script[n]
-	}
+	next := r.next(body)
 	if next.hang {
 		<-req.Context().Done()
 		return nil, req.Context().Err()
 	}
 	if next.err != nil {
 		return nil, next.err
-	}
-	if next.status/100 == 2 {
-		r.take(body)
 	}
 	header := http.Header{}
 	if next.retryAfter != "" {
@@ -71,6 +66,22 @@ func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
 	}, nil
 }
 
+// next returns the answer to a request, and keeps the message if it is taken.
+func (r *receiver) next(body []byte) reply {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next := reply{status: http.StatusOK}
+	if n := len(r.at); n < len(r.script) {
+		next = r.script[n]
+	}
+	r.at = append(r.at, time.Now())
+	if next.status/100 == 2 {
+		r.take(body)
+	}
+	return next
+}
+
+// take keeps a message; mu held.
 func (r *receiver) take(body []byte) {
 	var m struct {
 		GroupLabels map[string]string
@@ -87,8 +98,31 @@ func (r *receiver) take(body []byte) {
 	r.bodies = append(r.bodies, body)
 }
 
+// got are the messages that were taken.
+func (r *receiver) got() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.taken)
+}
+
+// body is the number-th message that was taken.
+func (r *receiver) body(number int) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return string(r.bodies[number])
+}
+
+// recover ends the script.
+func (r *receiver) recover() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.script = nil
+}
+
 // pauses are the times between requests.
 func (r *receiver) pauses() (list []time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for i := 1; i < len(r.at); i++ {
 		list = append(list, r.at[i].Sub(r.at[i-1]))
 	}
@@ -133,7 +167,7 @@ func TestWebhookThatFailsFirst(t *testing.T) {
 		w := hooked(t, r, ruling.Webhook{})
 		w.feed.Report(firing("A"))
 		time.Sleep(2 * time.Minute)
-		assert.Equal(t, []string{"A firing"}, r.taken)
+		assert.Equal(t, []string{"A firing"}, r.got())
 		assert.InDelta(t, 1, w.metric(sentMetric, ""), 0)
 		assert.InDelta(t, 4, w.metric(retryMetric, ""), 0)
 		assert.InDelta(t, 0, w.metric(droppedMetric, ""), 0)
@@ -152,7 +186,7 @@ func TestWebhookWaitsAsToldByTheReceiver(t *testing.T) {
 		w.feed.Report(firing("A"))
 		time.Sleep(time.Minute)
 		assert.Equal(t, []time.Duration{42 * time.Second, 7 * time.Second}, r.pauses())
-		assert.Equal(t, []string{"A firing"}, r.taken)
+		assert.Equal(t, []string{"A firing"}, r.got())
 		w.stop()
 	})
 }
@@ -166,7 +200,7 @@ func TestWebhookThatRefuses(t *testing.T) {
 		synctest.Wait()
 		w.feed.Report(firing("B"))
 		synctest.Wait()
-		assert.Equal(t, []string{"B firing"}, r.taken)
+		assert.Equal(t, []string{"B firing"}, r.got())
 		assert.InDelta(t, 1, w.metric(droppedMetric, "refused"), 0)
 		w.stop()
 	})
@@ -188,9 +222,9 @@ func TestWebhookIsBounded(t *testing.T) {
 		w.feed.Report(firing("F")) // a repetition takes no place
 		assert.InDelta(t, 2, w.metric(lostInQueue, "webhook pager"), 0, "B and C")
 		time.Sleep(62 * time.Second)
-		r.script = nil
+		r.recover()
 		time.Sleep(time.Minute)
-		assert.Equal(t, []string{"D firing", "E firing", "F firing"}, r.taken)
+		assert.Equal(t, []string{"D firing", "E firing", "F firing"}, r.got())
 		assert.InDelta(t, 1, w.metric(droppedMetric, "timeout"), 0, "A")
 
 		sent, dropped, lost := w.metric(sentMetric, ""), w.metric(droppedMetric, ""), w.metric(lostInQueue, "webhook pager")
@@ -210,7 +244,7 @@ func TestShutdownDeliversWhatIsQueued(t *testing.T) {
 		began := time.Now()
 		w.stop()
 		assert.Zero(t, time.Since(began))
-		assert.Equal(t, []string{"C firing"}, r.taken, "the script has refused A and B")
+		assert.Equal(t, []string{"C firing"}, r.got(), "the script has refused A and B")
 		assert.InDelta(t, 2, w.metric(droppedMetric, "shutdown"), 0)
 	})
 }
@@ -243,7 +277,7 @@ func TestOnlyFiring(t *testing.T) {
 		synctest.Wait()
 		w.feed.Report(firing("B"))
 		synctest.Wait()
-		assert.Equal(t, []string{"A firing", "B firing"}, r.taken)
+		assert.Equal(t, []string{"A firing", "B firing"}, r.got())
 		w.stop()
 	})
 }
@@ -258,7 +292,7 @@ func TestWebhookMessages(t *testing.T) {
 		synctest.Wait()
 		w.feed.Report(resolved(a1))
 		synctest.Wait()
-		assert.Equal(t, []string{"A firing+firing", "B firing", "A resolved"}, r.taken)
+		assert.Equal(t, []string{"A firing+firing", "B firing", "A resolved"}, r.got())
 		assert.JSONEq(t, `{
 			"version": "4", "groupKey": "{}:{alertname=\"A\"}", "truncatedAlerts": 0, "status": "firing", "receiver": "pager",
 			"groupLabels": {"alertname": "A"}, "commonLabels": {"alertname": "A", "team": "x"},
@@ -268,8 +302,8 @@ func TestWebhookMessages(t *testing.T) {
 				 "startsAt": "2000-01-01T00:00:00Z", "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "http://store/graph", "fingerprint": "`+a1.Fingerprint()+`"},
 				{"status": "firing", "labels": {"alertname": "A", "team": "x", "zone": "2"}, "annotations": {"summary": "A is up to no good"},
 				 "startsAt": "2000-01-01T00:00:00Z", "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "http://store/graph", "fingerprint": "`+a2.Fingerprint()+`"}
-			]}`, string(r.bodies[0]))
-		assert.Contains(t, string(r.bodies[2]), `"status":"resolved"`)
+			]}`, r.body(0))
+		assert.Contains(t, r.body(2), `"status":"resolved"`)
 		w.stop()
 	})
 }
@@ -288,7 +322,7 @@ func TestLargeGroupsAreSplit(t *testing.T) {
 		}
 		w.feed.Report(burst...)
 		synctest.Wait()
-		assert.Len(t, r.taken, 3)
+		assert.Len(t, r.got(), 3)
 		assert.InDelta(t, 250, w.metric(sentMetric, ""), 0)
 		w.stop()
 	})
