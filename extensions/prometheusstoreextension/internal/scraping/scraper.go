@@ -8,6 +8,7 @@ package scraping
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -61,7 +62,7 @@ func Start(s Settings) (*Scraper, error) {
 		discovery.FeatureRegistry(s.Features))
 	if found == nil {
 		cancel()
-		return nil, fmt.Errorf("create the discovery manager: see the log")
+		return nil, errors.New("create the discovery manager: see the log")
 	}
 	manager, err := scrape.NewManager(s.options(), s.Logger, logging.NewJSONFileLogger, nil, s.Sink, s.Registerer)
 	if err != nil {
@@ -92,7 +93,7 @@ func (s *Scraper) run(logger *slog.Logger) {
 	found := make(chan struct{})
 	go func() {
 		defer close(found)
-		if err := s.discovery.Run(); err != nil {
+		if err := s.discovery.Run(); err != nil && !errors.Is(err, context.Canceled) {
 			logger.Error("Service discovery ended", "err", err)
 		}
 	}()
