@@ -221,7 +221,9 @@ func (b *bench) besideRefinery() error {
 }
 
 func (b *bench) served(kind scenario.Kind, engines []string) error {
-	open := int(float64(b.opts.httpRate) * httpWait.Seconds() / traffic.SpansPerTrace)
+	// With settle, as in the closed loop: on a busy machine contrib decides as late as that, and would drop the oldest
+	// traces of a smaller table undecided.
+	open := int(float64(b.opts.httpRate) * (httpWait + settle).Seconds() / traffic.SpansPerTrace)
 	return b.interleave(0, engines, func(e string) scenario.Spec {
 		return b.steady(kind, e, b.opts.httpRate, httpWait, open)
 	})
