@@ -74,9 +74,8 @@ func TestShippedDashboardsOnTheContract(t *testing.T) {
 			"otelcol_exporter_send_failed_metric_points", "otelcol_exporter_send_failed_log_records",
 			"otelcol_exporter_prometheusstore_samples_refused", "otelcol_exporter_queue_size", "otelcol_exporter_queue_capacity",
 			"otelcol_processor_tail_sampling_spans_failed", "otelcol_processor_tail_sampling_spans_recovered",
-			"otelcol_processor_tail_sampling_spans_rescued", "otelcol_processor_tail_sampling_spans_refused",
-			"otelcol_processor_tail_sampling_late_spans", "otelcol_processor_tail_sampling_delivery_retries",
-			"otelcol_processor_tail_sampling_damaged_segments", "otelcol_processor_tail_sampling_policy_reloads",
+			"otelcol_processor_tail_sampling_spans_rescued",
+			"otelcol_processor_tail_sampling_delivery_retries", "otelcol_processor_tail_sampling_damaged_segments",
 			"otelcol_processor_tail_sampling_decisions_remembered",
 			"otelcol_processor_tail_sampling_sampling_policy_evaluation_error",
 			"otelcol_processor_tail_sampling_sampling_late_span_age", "otelcol_processor_tail_sampling_traces_dropped_too_large"))

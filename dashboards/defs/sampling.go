@@ -57,9 +57,9 @@ func sampling(s *sheet) model.Dashboard {
 	}
 }
 
-// counted is a counter per second by an attribute, 0 before its first event.
+// counted is a counter per second by an attribute. The processor begins all of these at 0, so that each value has a line.
 func (t samplingSheet) counted(m telemetry.Metric, key string) model.Target {
-	return t.line(t.scope.Legend(key), t.scope.Rate(m).SumBy(key).OrZeroWith(t.alive))
+	return t.line(t.scope.Legend(key), t.scope.Rate(m).SumBy(key))
 }
 
 func (t samplingSheet) keptShare() query.Expr {
