@@ -19,7 +19,7 @@ func sameAnswer(t *testing.T, path, what string, ours, stock promserver.Answer, 
 	switch {
 	case ours.Status != stock.Status:
 		found = "status"
-	case ours.ContentType != stock.ContentType:
+	case ours.ContentType() != stock.ContentType():
 		found = "content type"
 	case bytes.Equal(ours.Body, stock.Body):
 		return true
@@ -32,7 +32,7 @@ func sameAnswer(t *testing.T, path, what string, ours, stock promserver.Answer, 
 		return true
 	}
 	t.Errorf("%s %s: another %s\nours  %d %s %.1500s\nstock %d %s %.1500s", path, what, found,
-		ours.Status, ours.ContentType, ours.Body, stock.Status, stock.ContentType, stock.Body)
+		ours.Status, ours.ContentType(), ours.Body, stock.Status, stock.ContentType(), stock.Body)
 	return false
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -83,19 +84,19 @@ func start(t *testing.T, gates string, sinks ...sink) *collector {
 	return c
 }
 
-// store is a sink into our own store, and the API that the store will answer on.
+// store is a sink into our own store, and the API that the store will answer on. It stores what it is sent and nothing
+// of its own, for comparison with a server that does the same.
 func store(t *testing.T, name, dir string, exporter, extension section) (sink, promserver.API) {
 	t.Helper()
 	addr := fmt.Sprintf("127.0.0.1:%d", promserver.FreePort(t))
-	config := section{"directory": dir, "http": section{"endpoint": addr, "compression_algorithms": []string{}}}
-	for key, value := range extension {
-		config[key] = value
+	config := section{
+		"directory": dir, "http": section{"endpoint": addr},
+		"self_metrics": section{"interval": "0s"}, "rules": section{"builtin": false},
 	}
+	maps.Copy(config, extension)
 	id := "prometheusstore/" + name
 	settings := section{"store": id}
-	for key, value := range exporter {
-		settings[key] = value
-	}
+	maps.Copy(settings, exporter)
 	return sink{exporter: id, config: settings, store: config}, promserver.API("http://" + addr)
 }
 
@@ -111,7 +112,7 @@ func export(t testing.TB, to promserver.API, path string, md pmetric.Metrics) pr
 	if err != nil {
 		t.Fatal(err)
 	}
-	return to.Send(t, path, "application/x-protobuf", body)
+	return to.Send(t, path, http.Header{"Content-Type": {"application/x-protobuf"}}, body)
 }
 
 // mustExport sends a batch that must be taken, whole or in part.

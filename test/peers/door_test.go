@@ -10,59 +10,47 @@ import (
 	"github.com/tailgate-otel/tailgate/internal/testkit/promserver"
 )
 
-// A door stands before a server: open it passes connections on, shut it refuses them and cuts those that are open, as a
-// server that is away does. The server behind stays as it is.
+// A door stands before a server. Open, it passes connections on; shut, it closes each as it comes, like a balancer whose
+// server is away. It keeps its port all the time: a port given up for seconds is soon somebody's own.
 type door struct {
-	api    promserver.API // of the server, through the door
-	addr   string
-	behind string
-
-	mu       sync.Mutex // guards what follows
+	api      promserver.API // of the server, through the door
+	behind   string
 	listener net.Listener
-	passing  map[net.Conn]bool
-	workers  sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows
+	opened  bool
+	passing map[net.Conn]bool
+
+	workers sync.WaitGroup // the goroutines that accept and copy
 }
 
 // newDoor returns a door that is shut.
 func newDoor(t *testing.T, server promserver.API) *door {
 	t.Helper()
-	d := &door{behind: strings.TrimPrefix(string(server), "http://"), passing: map[net.Conn]bool{}}
-	d.addr = "127.0.0.1:0"
-	d.open(t) // to know the address
-	d.addr = d.listener.Addr().String()
-	d.api = promserver.API("http://" + d.addr)
-	d.shut()
-	t.Cleanup(d.shut)
-	return d
-}
-
-func (d *door) open(t *testing.T) {
-	t.Helper()
-	listener, err := net.Listen("tcp", d.addr)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.mu.Lock()
-	d.listener = listener
-	d.mu.Unlock()
-	d.workers.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return // it was shut
-			}
-			d.workers.Go(func() { d.pass(conn) })
-		}
-	})
+	d := &door{
+		api: promserver.API("http://" + listener.Addr().String()), behind: strings.TrimPrefix(string(server), "http://"),
+		listener: listener, passing: map[net.Conn]bool{},
+	}
+	d.workers.Go(d.accept)
+	t.Cleanup(d.remove)
+	return d
 }
 
-// shut waits until nothing passes any more.
-func (d *door) shut() {
+func (d *door) open() {
 	d.mu.Lock()
-	if d.listener != nil {
-		d.listener.Close()
-		d.listener = nil
-	}
+	defer d.mu.Unlock()
+	d.opened = true
+}
+
+// remove ends the door and everything that passes.
+func (d *door) remove() {
+	d.listener.Close()
+	d.mu.Lock()
+	d.opened = false
 	for conn := range d.passing {
 		conn.Close()
 	}
@@ -70,36 +58,51 @@ func (d *door) shut() {
 	d.workers.Wait()
 }
 
-// pass copies both ways until one side closes or the door is shut.
-func (d *door) pass(client net.Conn) {
-	server, err := net.Dial("tcp", d.behind)
-	if err != nil {
-		client.Close()
-		return
-	}
-	if !d.enter(client, server) {
-		return
-	}
-	var both sync.WaitGroup
-	both.Go(func() { _, _ = io.Copy(server, client); server.Close() })
-	both.Go(func() { _, _ = io.Copy(client, server); client.Close() })
-	both.Wait()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.passing, client)
-	delete(d.passing, server)
-}
-
-// enter notes the connections, or closes them when the door was shut meanwhile.
-func (d *door) enter(conns ...net.Conn) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, conn := range conns {
-		if d.listener == nil {
-			conn.Close()
+func (d *door) accept() {
+	for {
+		client, err := d.listener.Accept()
+		if err != nil {
+			return // it was removed
+		}
+		if !d.enter(client) {
 			continue
 		}
-		d.passing[conn] = true
+		server, err := net.Dial("tcp", d.behind)
+		if err != nil {
+			d.leave(client)
+			continue
+		}
+		if !d.enter(server) {
+			d.leave(client)
+			continue
+		}
+		d.workers.Go(func() { d.pass(client, server) })
+		d.workers.Go(func() { d.pass(server, client) })
 	}
-	return d.listener != nil
+}
+
+// pass copies one way; an end of either way ends both.
+func (d *door) pass(to, from net.Conn) {
+	_, _ = io.Copy(to, from) // an error is an end like another
+	d.leave(to)
+	d.leave(from)
+}
+
+// enter notes a connection that passes, or closes it when the door is shut.
+func (d *door) enter(conn net.Conn) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.opened {
+		conn.Close()
+		return false
+	}
+	d.passing[conn] = true
+	return true
+}
+
+func (d *door) leave(conn net.Conn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	conn.Close()
+	delete(d.passing, conn)
 }

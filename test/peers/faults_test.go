@@ -23,7 +23,11 @@ func TestOneSampleOutOfOrder(t *testing.T) {
 		{"OTLP to a stock server", stockOTLPLane, 0, 100},
 		{"contrib remote write 1.0", contribLane(remoteWrite1), 0, 100},
 		{"contrib remote write 2.0", contribLane(remoteWrite2), 99, 100},
+		{"remote write 1.0 to a stock server", writeLane(remoteWrite1, openStock), 0, 100},
+		{"remote write 2.0 to a stock server", writeLane(remoteWrite2, openStock), 99, 1},
 		{"ours", ourLane, 99, 1},
+		{"remote write 1.0 to ours", writeLane(remoteWrite1, openOurs), 99, 100},
+		{"remote write 2.0 to ours", writeLane(remoteWrite2, openOurs), 99, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			l := tc.open(t)

@@ -28,7 +28,7 @@ func TestOutageOfTheServer(t *testing.T) {
 				}
 				return nil
 			})
-			door.open(t)
+			door.open()
 			// What is sent when the server is back arrives: the way is open, and what is missing by then is lost.
 			after := time.Now().Truncate(time.Second).Add(time.Second)
 			mustExport(t, c.otlp, otlpPath, hundred(after))
@@ -68,7 +68,7 @@ func TestOurSenderOutlastsTheOutage(t *testing.T) {
 			timer := time.NewTimer(time.Until(away.Add(outage))) // not a wait for something to happen: the length of the fault
 			defer timer.Stop()
 			<-timer.C
-			door.open(t)
+			door.open()
 			promserver.Eventually(t, 30*time.Second, func() error {
 				if n := storedAt(t, server.API, times); n < 300 {
 					return fmt.Errorf("%d of 300 samples arrived", n)

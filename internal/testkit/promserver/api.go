@@ -1,11 +1,11 @@
 package promserver
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"testing"
 	"time"
 )
@@ -18,37 +18,37 @@ const requestTimeout = 30 * time.Second
 
 // Answer is what an API answered.
 type Answer struct {
-	Status      int
-	ContentType string
-	Body        []byte
+	Status int
+	Header http.Header
+	Body   []byte
 }
 
 // Get asks for a path below the base, /api/v1/labels or /federate.
 func (a API) Get(t testing.TB, path string, form url.Values) Answer {
 	t.Helper()
-	return a.do(t, http.MethodGet, path+"?"+form.Encode(), "", "")
+	return a.do(t, http.MethodGet, path+"?"+form.Encode(), nil, nil)
 }
 
 // Post sends a form, as Grafana does.
 func (a API) Post(t testing.TB, path string, form url.Values) Answer {
 	t.Helper()
-	return a.do(t, http.MethodPost, path, "application/x-www-form-urlencoded", form.Encode())
+	return a.Send(t, path, http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, []byte(form.Encode()))
 }
 
 // Send posts a body of another type: an OTLP export, a remote write request.
-func (a API) Send(t testing.TB, path, contentType string, body []byte) Answer {
+func (a API) Send(t testing.TB, path string, header http.Header, body []byte) Answer {
 	t.Helper()
-	return a.do(t, http.MethodPost, path, contentType, string(body))
+	return a.do(t, http.MethodPost, path, header, body)
 }
 
-func (a API) do(t testing.TB, method, path, contentType, body string) Answer {
+func (a API) do(t testing.TB, method, path string, header http.Header, body []byte) Answer {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, string(a)+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), method, string(a)+path, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if contentType != "" {
-		req.Header.Set("Content-Type", contentType)
+	if header != nil {
+		req.Header = header
 	}
 	client := http.Client{Timeout: requestTimeout}
 	resp, err := client.Do(req)
@@ -60,8 +60,11 @@ func (a API) do(t testing.TB, method, path, contentType, body string) Answer {
 	if err != nil {
 		t.Fatalf("%s %s: read answer: %v", method, path, err)
 	}
-	return Answer{Status: resp.StatusCode, ContentType: resp.Header.Get("Content-Type"), Body: data}
+	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: data}
 }
+
+// ContentType is the type of the body.
+func (a Answer) ContentType() string { return a.Header.Get("Content-Type") }
 
 // JSON decodes the body into the types of encoding/json, for comparison.
 func (a Answer) JSON(t testing.TB) any {
