@@ -20,6 +20,10 @@ func targetInfoOptions() storage.AppendV2Options {
 	}
 }
 
+// maxInfoSamples bounds how often target_info is repeated for one batch: at the default look-back it reaches 4 h back, as
+// far as late samples do. A point of the wrong year would ask for 200 000 of them.
+const maxInfoSamples = 100
+
 // targetInfo writes target_info over the times of what was taken of the resource: at the last, and from the first on
 // every half look-back, so that it is found by an instant query at any time between.
 func (w *writer) targetInfo() {
@@ -35,7 +39,11 @@ func (w *writer) targetInfo() {
 		r.infoWrite, r.infoTimes = w.id, r.infoTimes[:0]
 	}
 	step := pcommon.Timestamp(w.front.opts.Lookback / 2)
-	for t := w.earliest; t < w.latest; t += step {
+	first := w.earliest
+	if most := maxInfoSamples * step; w.latest-first > most {
+		first = w.latest - most
+	}
+	for t := first; t < w.latest; t += step {
 		w.putInfo(millis(t))
 	}
 	w.putInfo(millis(w.latest))

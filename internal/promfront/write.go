@@ -110,10 +110,10 @@ func (f *Front) writer(ctx context.Context) *writer {
 	w.ctx, w.id, w.err = ctx, f.ids.Add(1), nil
 	w.now = f.opts.Now().UnixMilli()
 	w.tally = Tally{}
-	w.oldest, w.newest = 0, math.MaxUint64
+	w.oldest, w.newest = 1, math.MaxUint64 // a point without a time is never taken
 	if f.opts.Bounds != nil {
 		oldest, newest := f.opts.Bounds()
-		w.oldest, w.newest = stamp(oldest), stamp(newest)
+		w.oldest, w.newest = max(1, stamp(oldest)), stamp(newest)
 	}
 	return w
 }

@@ -1,0 +1,5 @@
+//go:build race
+
+package promfront_test
+
+const raceEnabled = true
