@@ -323,11 +323,11 @@ func sameFloats(a, b []float64) bool {
 // put appends sample i of the point. A known series takes a reference and no labels.
 func (w *writer) put(i int, v float64, h *histogram.Histogram) {
 	ref := &w.pt.stream.refs[i]
-	if *ref == 0 || w.app == nil {
+	if *ref == 0 {
 		w.putLabelled(i, v, h)
 		return
 	}
-	got, err := w.app.Append(*ref, labels.EmptyLabels(), w.pt.st, w.pt.t, v, h, nil, w.opts)
+	got, err := w.appender().Append(*ref, labels.EmptyLabels(), w.pt.st, w.pt.t, v, h, nil, w.opts)
 	switch {
 	case err == nil:
 		if got != *ref {
