@@ -17,11 +17,11 @@ var (
 	}
 	AttrSamplingReason = Attribute{
 		Key: "reason", Brief: "Why the trace was decided when it was.",
-		Values: []string{"wait", "certain", "ingest", "memory_complete", "memory", "num_traces", "trace_size", "shutdown", "late", "rescue", "recovered"},
+		Values: []string{"wait", "certain", "ingest", "memory_complete", "memory", "overload", "num_traces", "trace_size", "shutdown", "late", "rescue", "recovered"},
 	}
 	AttrSamplingDropReason = Attribute{
 		Key: "reason", Brief: "Why the spans were not handed on.",
-		Values: []string{"not_sampled", "policy", "late", "trace_size", "shutdown", "span_size", "unreadable"},
+		Values: []string{"not_sampled", "policy", "late", "trace_size", "shutdown", "span_size", "unreadable", "overload"},
 	}
 	AttrSamplingRefuseReason = Attribute{
 		Key: "reason", Brief: "Why the request was refused with a retryable error.", Values: []string{"memory", "num_traces"},

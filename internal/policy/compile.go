@@ -61,6 +61,8 @@ type compiled struct {
 	name   string
 	typ    Type
 	dryRun bool
+
+	unconditional bool // says yes, or decides, whatever the trace
 }
 
 // Compile builds a program. It reports everything that is wrong with the policies, as Settings.Validate does.
@@ -89,6 +91,7 @@ func Compile(set Settings) (*Program, error) {
 	}
 	p.evaluations.New = func() any { return &evaluation{cuts: make([]threshold, p.cutSlots)} }
 	p.counters = newCounters(len(p.policies))
+	p.findUnconditional()
 	return p, nil
 }
 
@@ -128,7 +131,7 @@ func (c *compiler) compile() error {
 		if err != nil {
 			return err
 		}
-		c.program.add(compiled{&rule{when, c.action(cfg)}, cfg.Name, Rule, cfg.DryRun})
+		c.program.add(compiled{expr: &rule{when, c.action(cfg)}, name: cfg.Name, typ: Rule, dryRun: cfg.DryRun})
 	}
 	c.program.rules = len(c.program.policies)
 	for _, isDrop := range []bool{true, false} {
@@ -141,7 +144,7 @@ func (c *compiler) compile() error {
 			if err != nil {
 				return err
 			}
-			c.program.add(compiled{e, cfg.Condition.Name, cfg.Condition.Type, cfg.DryRun})
+			c.program.add(compiled{expr: e, name: cfg.Condition.Name, typ: cfg.Condition.Type, dryRun: cfg.DryRun})
 		}
 		if isDrop {
 			c.program.drops = len(c.program.policies)

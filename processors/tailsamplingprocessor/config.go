@@ -76,6 +76,8 @@ type Config struct {
 	RecordDecision bool `mapstructure:"record_decision"`
 	// Delivery says how kept traces are handed to the next consumer.
 	Delivery DeliveryConfig `mapstructure:"delivery"`
+	// Overload says what to do when the buffer is full of kept traces that do not leave fast enough.
+	Overload OverloadConfig `mapstructure:"overload"`
 	// Debug answers questions about traces and policies over HTTP. Default: off.
 	Debug DebugConfig `mapstructure:"debug"`
 }
@@ -118,6 +120,14 @@ type DeliveryConfig struct {
 	Retry configretry.BackOffConfig `mapstructure:"retry"`
 }
 
+// OverloadConfig says what to do when the next consumer is too slow.
+type OverloadConfig struct {
+	// Mode is refuse, every request with a retryable error, or sample: take in traces that policies want for what is in
+	// them, errors for example, and of the others as many as leave, chosen by their randomness, which th then tells. When
+	// nothing leaves at all requests are refused in either mode. Default refuse, or sample if max_buffer is set.
+	Mode string `mapstructure:"mode"`
+}
+
 // DebugConfig is the debug endpoint.
 type DebugConfig struct {
 	// Endpoint is where it listens, for example localhost:6831. Default "": off.
@@ -127,6 +137,9 @@ type DebugConfig struct {
 const (
 	onFailureRefuse = "refuse"
 	onFailureMemory = "memory"
+
+	overloadRefuse = "refuse"
+	overloadSample = "sample"
 
 	defaultNumTraces = 50_000
 	maxNumShards     = 256
@@ -146,17 +159,22 @@ func createDefaultConfig() component.Config {
 		Storage:          configoptional.Default(StorageConfig{OnFailure: onFailureRefuse}),
 		AdaptiveWait:     AdaptiveWaitConfig{Minimum: time.Second},
 		Delivery:         DeliveryConfig{BatchSpans: 2048, Retry: retry},
+		Overload:         OverloadConfig{Mode: overloadRefuse},
 	}
 }
 
-// Unmarshal lifts the default limit of open traces when a limit in bytes is set: then that is meant to be the limit. The
-// default of rescue_buffer follows a small one.
+// Unmarshal lifts the default limit of open traces when a limit in bytes is set: then that is meant to be the limit, and
+// the mode of overload is that which makes the most of it; contrib's configurations never ask to lose anything. The default
+// of rescue_buffer follows a small one.
 func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	if err := conf.Unmarshal(c); err != nil {
 		return err
 	}
 	if conf.IsSet("max_buffer") && !conf.IsSet("num_traces") {
 		c.NumTraces = 0
+	}
+	if conf.IsSet("max_buffer") && !conf.IsSet("overload::mode") {
+		c.Overload.Mode = overloadSample
 	}
 	if !conf.IsSet("rescue_buffer") {
 		c.RescueBuffer = min(c.RescueBuffer, c.MaxBuffer/8)
@@ -185,6 +203,7 @@ func (c *Config) Validate() error {
 	bad(c.AdaptiveWait.Minimum < 0, "adaptive_wait::minimum: must not be negative, got %s", c.AdaptiveWait.Minimum)
 	bad(c.AdaptiveWait.IdleTimeout < 0, "adaptive_wait::idle_timeout: must not be negative, got %s", c.AdaptiveWait.IdleTimeout)
 	bad(c.Delivery.BatchSpans <= 0, "delivery::batch_spans: must be positive, got %d", c.Delivery.BatchSpans)
+	bad(c.Overload.Mode != overloadRefuse && c.Overload.Mode != overloadSample, "overload::mode: must be %s or %s, got %q", overloadRefuse, overloadSample, c.Overload.Mode)
 	if s := c.Storage.Get(); s != nil {
 		bad(s.Directory == "", "storage::directory: must be set")
 		bad(s.OnFailure != onFailureRefuse && s.OnFailure != onFailureMemory, "storage::on_failure: must be %s or %s, got %q", onFailureRefuse, onFailureMemory, s.OnFailure)

@@ -102,17 +102,21 @@ func TestLimitsFollowMaxBuffer(t *testing.T) {
 		yaml   string
 		traces uint64
 		rescue quantity.Bytes
+		mode   string
 	}{
-		"neither":         {"{}", 50_000, 64 << 20},
-		"bytes":           {"{max_buffer: 2GiB}", 0, 64 << 20},
-		"few bytes":       {"{max_buffer: 64MiB}", 0, 8 << 20},
-		"traces":          {"{num_traces: 7}", 7, 64 << 20},
-		"both":            {"{max_buffer: 2GiB, num_traces: 7}", 7, 64 << 20},
-		"both, unlimited": {"{max_buffer: 2GiB, num_traces: 0, rescue_buffer: 1GiB}", 0, 1 << 30},
+		"neither":         {"{}", 50_000, 64 << 20, overloadRefuse},
+		"bytes":           {"{max_buffer: 2GiB}", 0, 64 << 20, overloadSample},
+		"few bytes":       {"{max_buffer: 64MiB}", 0, 8 << 20, overloadSample},
+		"traces":          {"{num_traces: 7}", 7, 64 << 20, overloadRefuse},
+		"both":            {"{max_buffer: 2GiB, num_traces: 7}", 7, 64 << 20, overloadSample},
+		"both, unlimited": {"{max_buffer: 2GiB, num_traces: 0, rescue_buffer: 1GiB}", 0, 1 << 30, overloadSample},
+		"mode alone":      {"{overload: {mode: sample}}", 50_000, 64 << 20, overloadSample},
+		"bytes and mode":  {"{max_buffer: 2GiB, overload: {mode: refuse}}", 0, 64 << 20, overloadRefuse},
 	} {
 		cfg := configFrom(t, c.yaml)
 		assert.Equal(t, c.traces, cfg.NumTraces, name)
 		assert.Equal(t, c.rescue, cfg.RescueBuffer, name)
+		assert.Equal(t, c.mode, cfg.Overload.Mode, name)
 	}
 }
 

@@ -25,6 +25,7 @@ type request struct {
 	laneOf    []uint8
 	spans     [256]int // per lane
 	services  []uint32
+	level     engine.Level // of the gate, for spans that are marked byChance
 }
 
 var requests = sync.Pool{New: func() any { return new(request) }}
@@ -61,15 +62,33 @@ const spansPerLock = 256
 
 // ConsumeTraces takes the spans in. An error is retryable and means that some of them, counted as refused, were not taken.
 func (p *sampler) ConsumeTraces(ctx context.Context, td ptrace.Traces) error {
-	if err := p.admit(ctx, td); err != nil {
-		p.telemetry.refuse(refusedMemory, td.SpanCount())
-		return err
+	weighs := p.overload.weighs(p.now().Mono, p.cfg.DecisionWait)
+	if !weighs {
+		err := p.admit(ctx, td.SpanCount(), &patience{mayBegin: p.overload.begin})
+		if weighs = errors.Is(err, errBegun); err != nil && !weighs {
+			p.telemetry.refuse(refusedMemory, td.SpanCount())
+			return err
+		}
 	}
 	r := requests.Get().(*request)
 	defer r.release()
 	p.prepare(r, td)
 	first := p.fragments.Add(uint64(len(r.resources))) - uint64(len(r.resources)) + 1
 	left := len(r.laneOf)
+	if weighs {
+		if left -= p.turnAway(r, first, td); left == 0 {
+			return nil
+		}
+		if err := p.admit(ctx, left, new(patience)); err != nil {
+			p.telemetry.refuse(refusedMemory, left)
+			return err
+		}
+	}
+	return p.take(ctx, r, first, left, td)
+}
+
+// take brings the spans to their lanes, but for those that were turned away.
+func (p *sampler) take(ctx context.Context, r *request, first uint64, left int, td ptrace.Traces) error {
 	for i := range p.lanes {
 		if r.spans[i] == 0 {
 			continue
@@ -153,7 +172,10 @@ func (in *intake) run(ctx context.Context, td ptrace.Traces) error {
 			scope++
 			spans := ss.Spans()
 			for k := range spans.Len() {
-				if in.request.laneOf[span] == in.index {
+				if lane := in.request.laneOf[span]; lane&^byChance == in.index {
+					if f.Gate = 0; lane != in.index {
+						f.Gate = in.request.level
+					}
 					if err := in.add(ctx, &f, spans.At(k)); err != nil {
 						return err
 					}
@@ -219,28 +241,37 @@ func (in *intake) unlock() {
 // errOverloaded is retryable: senders keep the request and come back.
 var errOverloaded = errors.New("tail_sampling: the buffer is full and kept traces do not leave fast enough; retry later, or raise max_buffer")
 
+// errBegun says that the constant-time mode has begun, and the request should be weighed.
+var errBegun = errors.New("tail_sampling: traces are turned away")
+
 // patience is how long a caller waits for room before its request is refused: a second in all.
-type patience struct{ expired <-chan time.Time }
+type patience struct {
+	expired  <-chan time.Time
+	soon     <-chan time.Time             // sooner, to begin the constant-time mode
+	mayBegin func(now time.Duration) bool // begins it; nil: it has begun, or a part of the request is taken already
+}
 
 const roomTimeout = time.Second
 
-func (w *patience) timer() <-chan time.Time {
-	if w.expired == nil {
-		w.expired = time.After(roomTimeout)
+func (w *patience) start() {
+	if w.expired != nil {
+		return
 	}
-	return w.expired
+	w.expired = time.After(roomTimeout)
+	if w.mayBegin != nil {
+		w.soon = time.After(sampleAfter)
+	}
 }
 
 // admit makes sure that there is room for a request before any of it is stored, since the rest of a request that is
 // refused in the middle would arrive twice.
-func (p *sampler) admit(ctx context.Context, td ptrace.Traces) error {
-	var wait patience
+func (p *sampler) admit(ctx context.Context, spans int, wait *patience) error {
 	for !p.store.fits(p.segment) {
-		if p.overhead.Load() > p.store.Used() && p.relieveIndex(td.SpanCount()) {
+		if p.overhead.Load() > p.store.Used() && p.relieveIndex(spans) {
 			p.relieve() // the index does not shrink by that: the log must, as decisions are remembered
 			return nil
 		}
-		if err := p.makeRoom(ctx, segstore.ErrFull, &wait); err != nil {
+		if err := p.makeRoom(ctx, segstore.ErrFull, wait); err != nil {
 			return err
 		}
 	}
@@ -251,12 +282,13 @@ func (p *sampler) admit(ctx context.Context, td ptrace.Traces) error {
 // again. cause says what there is no room for.
 func (p *sampler) makeRoom(ctx context.Context, cause error, wait *patience) error {
 	freed := p.space.wait()
-	var expired <-chan time.Time
+	var expired, soon <-chan time.Time
 	if !errors.Is(cause, engine.ErrTooManyTraces) { // then, by block_on_overflow, as long as the caller waits
 		if p.relieve() || p.overhead.Load() > p.store.Used() && p.relieveIndex(decideAtOnce) {
 			return nil
 		}
-		expired = wait.timer()
+		wait.start()
+		expired, soon = wait.expired, wait.soon
 	}
 	select {
 	case <-ctx.Done():
@@ -268,6 +300,12 @@ func (p *sampler) makeRoom(ctx context.Context, cause error, wait *patience) err
 			return fmt.Errorf("tail_sampling: store a span: %w", cause)
 		}
 		return errOverloaded
+	case <-soon:
+		if wait.mayBegin(p.now().Mono) {
+			p.logger.Warn("the buffer is full and kept traces do not leave fast enough: new traces are taken in by chance, except those that policies want for what is in them")
+			return errBegun
+		}
+		return nil
 	case <-freed:
 		return nil
 	}

@@ -13,7 +13,8 @@
 // # When memory is full
 //
 // max_buffer bounds the log, the index and the decisions remembered. From 70 % on new traces wait shorter; when it is full
-// the oldest traces are decided on what is there (reason "memory"); when what was kept cannot leave fast enough to make
-// room, ConsumeTraces waits for a second and then refuses the request with a retryable error. Nothing that was accepted
-// is lost silently: in + recovered = kept + dropped + failed + held, and each drop has a reason.
+// the traces of the oldest segment are decided, complete ones first, and some that still run are carried on; when what was
+// kept leaves too slowly to make room, new traces are taken in by chance (overload.go), but for those that policies want for
+// what is in them; when nothing leaves, ConsumeTraces waits for a second and then refuses the request with a retryable error.
+// Nothing that was accepted is lost silently: in + recovered = kept + dropped + failed + held, and each drop has a reason.
 package tailsamplingprocessor

@@ -102,9 +102,8 @@ func evaluators(host component.Host) map[string]samplingpolicy.Extension {
 // kernel miss what a ConfigMap's links do.
 const watchEvery = 2 * time.Second
 
-// watch replaces the policies when their file changes. Whatever is wrong with a new file, the old policies stay.
-func (p *sampler) watch(ctx context.Context) {
-	_, seen, _ := readPolicyFile(p.cfg.PoliciesFile)
+// watch replaces the policies when their file is no longer the one that was seen at start. Whatever is wrong with a new file, the old policies stay.
+func (p *sampler) watch(ctx context.Context, seen [sha256.Size]byte) {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	for {

@@ -50,6 +50,7 @@ type sampler struct {
 	reserve   func() // gives the memory limit back
 	leave     func() // the list of samplers that others may ask
 
+	overload    overload
 	space       notifier        // memory or traces were freed
 	delivery    context.Context // ends with the time of the shutdown
 	endDelivery context.CancelFunc
@@ -70,6 +71,7 @@ type lane struct {
 	overhead *atomic.Int64  // of all lanes, the sampler's
 	counted  int64          // in overhead
 
+	busySince atomic.Int64  // time on the monotonic clock since which the sender has not been done with the queue; 0: it is
 	wake      chan struct{} // capacity 1: something was queued
 	delivered atomic.Uint64 // spans
 	failed    atomic.Uint64 // spans
@@ -89,6 +91,7 @@ func newSampler(set processor.Settings, cfg *Config, next consumer.Traces) (*sam
 	return &sampler{
 		set: set, cfg: cfg, logger: set.Logger, next: next, telemetry: t, sums: tracelog.NewSums(),
 		newMemory: func(limit int64) segstore.Store { return segstore.NewMemory(limit) },
+		overload:  overload{samples: cfg.Overload.Mode == overloadSample},
 	}, nil
 }
 
@@ -100,6 +103,7 @@ func (*sampler) Capabilities() consumer.Capabilities {
 // Start compiles the policies, opens the store and starts the ticker and the senders.
 func (p *sampler) Start(_ context.Context, host component.Host) error {
 	p.evaluators = evaluators(host)
+	_, seen, _ := readPolicyFile(p.cfg.PoliciesFile) // before it is read to be compiled, so that no change is missed
 	program, err := p.compile()
 	if err != nil {
 		return err
@@ -135,7 +139,7 @@ func (p *sampler) Start(_ context.Context, host component.Host) error {
 	p.stop = stop
 	p.ticker.Go(func() { p.tick(ctx) })
 	if p.cfg.PoliciesFile != "" {
-		p.ticker.Go(func() { p.watch(ctx) })
+		p.ticker.Go(func() { p.watch(ctx, seen) })
 	}
 	for _, l := range p.lanes {
 		p.senders.Go((&sender{sampler: p, lane: l}).run)
@@ -282,6 +286,7 @@ func (p *sampler) advance() {
 			p.telemetry.decided(held)
 		}
 	}
+	p.endOverload()
 	p.space.broadcast()
 }
 

@@ -30,6 +30,8 @@ func (s *sender) run() {
 
 // sendAll empties the lane's queue.
 func (s *sender) sendAll() {
+	s.lane.busySince.Store(int64(max(s.now().Mono, 1)))
+	defer s.lane.busySince.Store(0)
 	for {
 		s.lane.mu.Lock()
 		s.lane.collect()
@@ -107,6 +109,7 @@ func (s *sender) offer(view tracelog.View, pieces []piece) bool {
 		td, unreadable := s.assemble(view, pieces) // anew each time: whoever refused it may have changed it
 		err := s.next.ConsumeTraces(s.delivery, td)
 		if err == nil {
+			s.overload.delivered(s.now().Mono)
 			s.lane.delivered.Add(uint64(spans - unreadable))
 			s.lane.failed.Add(uint64(unreadable))
 			return true

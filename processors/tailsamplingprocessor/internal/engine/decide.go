@@ -21,6 +21,7 @@ const (
 	ReasonIngest                  // span-ingest: an arriving batch decided
 	ReasonComplete                // the buffer was full, and the trace complete as far as one can tell
 	ReasonMemory                  // the buffer was full
+	ReasonOverload                // turned away: kept traces do not leave fast enough to make room for it
 	ReasonTraces                  // num_traces were open
 	ReasonSize                    // larger than maximum_trace_size_bytes
 	ReasonShutdown                // the processor stops
@@ -31,7 +32,7 @@ const (
 )
 
 func (r Reason) String() string {
-	return [Reasons]string{"wait", "certain", "ingest", "memory_complete", "memory", "num_traces", "trace_size", "shutdown", "late", "rescue", "recovered"}[r]
+	return [Reasons]string{"wait", "certain", "ingest", "memory_complete", "memory", "overload", "num_traces", "trace_size", "shutdown", "late", "rescue", "recovered"}[r]
 }
 
 // Decision is a kept trace, or spans that follow one. Its records stay in the log until the owner calls Shard.Done.
@@ -160,6 +161,9 @@ func (s *Shard) conclude(now Now, n int32, v policy.Verdict, reason Reason) {
 	s.stats.DecidedFor[reason]++
 	s.observe(now, e)
 	if v.Outcome == policy.Sampled {
+		if reason != ReasonRescue { // by hand, which is no chance
+			v = gated(v, e.gate)
+		}
 		s.keep(now, e, v, reason)
 	} else {
 		s.drop(now, e, v)
@@ -288,12 +292,18 @@ func (s *Shard) followKept(now Now, n int32, e *entry) {
 
 // followDropped forgets spans of a trace that was dropped, unless they alone say that it must be kept. Then, if late spans
 // may do that, the trace is rescued, and the owner looks for what is left of it in the log. So it is if nothing but the
-// memory of drops, which takes one new trace in 4,000 for a dropped one, says that there was a decision at all.
+// memory of drops, which takes one new trace in 4,000 for a dropped one, says that there was a decision at all. A trace that
+// was turned away is open again with spans that it is wanted for.
 func (s *Shard) followDropped(now Now, n int32, e *entry) {
 	proven := s.late(now, e)
+	turned := s.mayBeTurned(now.Mono, e.hash, proven)
 	t := policy.Trace{ID: e.id, Facts: &e.facts, Bits: s.entries.bitsOf(n)}
+	if turned && s.program.Wanted(&t) {
+		s.reopen(now, n)
+		return
+	}
 	v, certain := s.program.Certain(&t)
-	if proven && !s.set.Rescue || !certain || v.Outcome != policy.Sampled || s.set.SpanIngest {
+	if turned || proven && !s.set.Rescue || !certain || v.Outcome != policy.Sampled || s.set.SpanIngest {
 		s.stats.SpansLateDropped += uint64(e.facts.Spans)
 		s.stats.SpansDropped[DropLate] += uint64(e.facts.Spans)
 		s.note(now, e.id, noteDropped, 0)
@@ -309,11 +319,22 @@ func (s *Shard) followDropped(now Now, n int32, e *entry) {
 	s.remove(n)
 }
 
+// reopen begins a trace anew that was turned away, with spans that it would have come in for.
+func (s *Shard) reopen(now Now, n int32) {
+	e := s.entries.at(n)
+	s.memory.Forget(e.id)
+	e.state = open
+	s.stats.NewTraces++
+	s.stats.TracesOpen++
+	e.deadline = now.Mono + s.shorten(s.set.Wait)
+	s.schedule(n)
+}
+
 // late counts how late spans came, and reports whether their trace is among the newest that were decided for certain.
 func (s *Shard) late(now Now, e *entry) (known bool) {
 	age, known := s.decided.age(e.hash, now.Mono)
 	if known {
-		s.stats.LateAges[min(max(age, 0)/time.Second, ageSeconds-1)]++
+		s.stats.lateAge(age)
 	}
 	return known
 }

@@ -4,7 +4,7 @@ import "time"
 
 // decided remembers when the newest decisions were taken, to tell how late a late span is. It may forget: each place is
 // for whichever trace came last.
-type decided struct{ slots []uint64 } // lower half of the hash | second
+type decided struct{ slots []uint64 } // lower half of the hash | whether it was turned away | second
 
 const decidedSlots = 1 << 14 // 128 KiB per shard; late spans come within seconds of their decision
 
@@ -14,7 +14,21 @@ func newDecided() decided { return decided{make([]uint64, decidedSlots)} }
 func place(h uint64) uint64 { return h >> 40 % decidedSlots }
 
 func (d *decided) add(h uint64, now time.Duration) {
-	d.slots[place(h)] = h<<32 | uint64(uint32(now/time.Second))
+	d.slots[place(h)] = h<<32 | uint64(now/time.Second)&^turnedFlag
+}
+
+const turnedFlag = 1 << 31
+
+// turn adds a trace that was turned away, of which no span was looked at by the policies.
+func (d *decided) turn(h uint64, now time.Duration) {
+	d.add(h, now)
+	d.slots[place(h)] |= turnedFlag
+}
+
+// turned reports whether the trace was turned away.
+func (d *decided) turned(h uint64) bool {
+	s := d.slots[place(h)]
+	return s>>32 == h&0xffffffff && s&turnedFlag != 0
 }
 
 // age returns how long ago the trace was decided.
@@ -23,7 +37,7 @@ func (d *decided) age(h uint64, now time.Duration) (time.Duration, bool) {
 	if s>>32 != h&0xffffffff {
 		return 0, false
 	}
-	return now - time.Duration(uint32(s))*time.Second, true
+	return now - time.Duration(s&(turnedFlag-1))*time.Second, true
 }
 
 func (d *decided) bytes() int64 { return decidedSlots * 8 }

@@ -36,6 +36,7 @@ type entry struct {
 	generation           uint32 // of the program that facts and bits were folded with
 	service              uint32 // of the root
 	state                state
+	gate                 Level // that it came in by; 0: in any case
 }
 
 type state uint8

@@ -90,18 +90,32 @@ var sums = tracelog.NewSums()
 type feeder struct {
 	shard *Shard
 	last  uint64 // fragment
+	weigh bool   // before spans are added
+	level Level
 }
 
 // feed adds the spans one by one until one is refused, and says how many were taken. pause tells after which spans the
 // shard's lock is released for a moment; nil: never.
 func (f *feeder) feed(now Now, rs ptrace.ResourceSpans, service uint32, pause func() bool) (taken int, err error) {
 	f.last++
+	fates := f.fates(now, rs)
 	res := sums.Resource(rs)
 	fragment := Fragment{Resource: rs, ID: f.last, ResourceSize: res.Size, Service: service}
 	for j, ss := range rs.ScopeSpans().All() {
 		scope := sums.Scope(&res, ss)
 		fragment.Scope, fragment.Spans, fragment.Index = &scope, ss, uint32(j)
 		for _, span := range ss.Spans().All() {
+			fragment.Gate = 0
+			if len(fates) > 0 {
+				fate := fates[0]
+				if fates = fates[1:]; fate == Turned {
+					taken++
+					continue
+				}
+				if fate == ByChance {
+					fragment.Gate = f.level
+				}
+			}
 			if err := f.shard.Add(now, &fragment, span); err != nil {
 				f.shard.EndFragment(now)
 				return taken, err
@@ -114,6 +128,19 @@ func (f *feeder) feed(now Now, rs ptrace.ResourceSpans, service uint32, pause fu
 	}
 	f.shard.EndFragment(now)
 	return taken, nil
+}
+
+// fates weighs the spans, if they are to be.
+func (f *feeder) fates(now Now, rs ptrace.ResourceSpans) []Fate {
+	if !f.weigh {
+		return nil
+	}
+	for _, ss := range rs.ScopeSpans().All() {
+		for _, span := range ss.Spans().All() {
+			f.shard.Weigh(now, &Fragment{Resource: rs, Spans: ss, ID: f.last}, span)
+		}
+	}
+	return slices.Clone(f.shard.Judge(now, f.level))
 }
 
 func newMemory() *decisionmemory.Memory {

@@ -14,6 +14,7 @@ const (
 	noteDropped   byte = iota
 	noteKept           // decided, to be handed on; Data is a thresholdNote
 	noteDelivered      // accepted by whoever comes next; Data is the position of the newest record
+	noteGate           // let in by chance; Data is the Level
 	noteCarried        // all before the position in Data stands in the log once more
 )
 
@@ -184,6 +185,10 @@ func (x *restorer) noted(note *tracelog.Note, pos tracelog.Pos) {
 		x.delivered(note, pos)
 	case noteCarried:
 		x.carried(note)
+	case noteGate:
+		if n := x.find(Hash(note.ID), note.ID); n != none {
+			x.entries.at(n).gate = Level(note.Data)
+		}
 	case noteKept:
 		x.memory.Keep(x.now.Wall, note.ID, keptOf(note.Data))
 		x.notedKept(note.ID, pos)

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/tailgate-otel/tailgate/internal/policy"
+	"github.com/tailgate-otel/tailgate/internal/probability"
 	"github.com/tailgate-otel/tailgate/internal/testkit/script"
 	"github.com/tailgate-otel/tailgate/internal/tracelog"
 )
@@ -30,6 +31,7 @@ import (
 //	rescue at= trace=    explain at= trace=
 //	teach at= n= service= after=
 //	                     n traces of the kind that waits are learned from, whose last span comes so long after the root
+//	gate at= level=      of what is sent from here on new traces come in by chance; level=0: all
 //	tear segment=        all records of a segment are damaged
 //	restart at=          the process was killed, and its log is taken up
 //	stats, log
@@ -110,6 +112,9 @@ func (s *scenario) do(command string, options map[string]string, input string) {
 		shard.SetProgram(s.program)
 	case "teach":
 		s.teach(options)
+	case "gate":
+		s.feeder.level = Level(s.number(options["level"]))
+		s.feeder.weigh = true
 	case "hold":
 		s.hold = true
 	case "deliver":
@@ -205,7 +210,7 @@ func (s *scenario) strategy() policy.Strategy {
 func (s *scenario) open() {
 	s.log.Store = s.store
 	s.set.Log, s.set.Program = tracelog.New(s.log), s.program
-	s.feeder = feeder{shard: New(s.set), last: s.feeder.last}
+	s.feeder = feeder{shard: New(s.set), last: s.feeder.last, level: s.feeder.level, weigh: s.feeder.weigh}
 	s.before, s.isOpen = Stats{}, map[string]bool{}
 }
 
@@ -276,6 +281,8 @@ func (s *scenario) span(span ptrace.Span, words []string) {
 			span.SetParentSpanID(pcommon.SpanID{})
 		case "error":
 			span.Status().SetCode(ptrace.StatusCodeError)
+		case "ts":
+			span.TraceState().FromRaw(value)
 		case "pad":
 			var text strings.Builder
 			for text.Len() < int(s.number(value)) {
@@ -327,7 +334,11 @@ func (s *scenario) kept(d *Decision) string {
 		by = " by " + d.Program.Names()[d.Policy]
 	}
 	names := spansOf(s.t, s.feeder.shard.View(), d)
-	s.say("keep %s%s (%s, after %s): %s", pretty(d.ID), by, d.Reason, d.Waited, strings.Join(names, " "))
+	th := ""
+	if d.HasTh {
+		th = fmt.Sprintf(", th:%s", probability.Threshold(d.Threshold))
+	}
+	s.say("keep %s%s (%s, after %s%s): %s", pretty(d.ID), by, d.Reason, d.Waited, th, strings.Join(names, " "))
 	if len(names) != int(d.Spans) && d.Reason != ReasonRescue {
 		s.t.Errorf("trace %s: the decision speaks of %d spans, the log of %v", pretty(d.ID), d.Spans, names)
 	}

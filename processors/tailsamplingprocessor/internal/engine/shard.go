@@ -71,6 +71,8 @@ type Shard struct {
 	positions []tracelog.Pos // of fields
 	otlp      []byte
 
+	gate      gate
+	turnedAt  time.Duration // a trace was turned away last; 0: never
 	decided   decided
 	decisions []Decision
 	stats     Stats
@@ -99,6 +101,7 @@ type Fragment struct {
 	Index        uint32 // of the ScopeSpans in it
 	ResourceSize int    // of the Resource message, bytes
 	Service      uint32 // hash of service.name; only used with Settings.Lateness
+	Gate         Level  // that the next span's trace came in by, if it is new
 }
 
 // ErrTooManyTraces is returned for a span of a new trace when Settings.Block is set and MaxTraces are open.
@@ -109,7 +112,7 @@ func New(set Settings) *Shard {
 	s := &Shard{
 		set: set, log: set.Log, memory: set.Memory, program: set.Program,
 		wheel: newWheel(), oldest: none, newest: none, promises: map[int32]policy.Verdict{}, torn: map[[16]byte][]tracelog.Pos{},
-		decided: newDecided(),
+		decided: newDecided(), gate: gate{byID: map[[16]byte]int32{}},
 	}
 	s.use(set.Program)
 	return s
@@ -160,6 +163,9 @@ func (s *Shard) Add(now Now, f *Fragment, span ptrace.Span) error {
 	}
 	if n == none {
 		n = s.create(now, h, id, a.Pos, state)
+		if f.Gate > 0 && state == open {
+			s.passed(now, n, f.Gate)
+		}
 	}
 	s.stats.SpansIn++
 	s.stats.SpansHeld++

@@ -19,11 +19,12 @@ const (
 	DropShutdown                     // pending at shutdown, with drop_pending_traces_on_shutdown
 	DropTooLarge                     // one span larger than a record may be
 	DropUnreadable                   // its record is damaged
+	DropOverload                     // its trace was turned away
 	DropReasons    int        = iota
 )
 
 func (r DropReason) String() string {
-	return [DropReasons]string{"not_sampled", "policy", "late", "trace_size", "shutdown", "span_size", "unreadable"}[r]
+	return [DropReasons]string{"not_sampled", "policy", "late", "trace_size", "shutdown", "span_size", "unreadable", "overload"}[r]
 }
 
 func dropReason(v policy.Verdict) DropReason {
@@ -69,6 +70,10 @@ const ageSeconds = 600
 
 func (s *Stats) age(d time.Duration) {
 	s.Ages[min(max(d, 0)/time.Second, ageSeconds-1)]++
+}
+
+func (s *Stats) lateAge(d time.Duration) {
+	s.LateAges[min(max(d, 0)/time.Second, ageSeconds-1)]++
 }
 
 // Add adds up two shards.
