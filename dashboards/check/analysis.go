@@ -13,6 +13,7 @@ import (
 // analysis follows labels and kinds through one query. It reports what can never work and goes on.
 type analysis struct {
 	contract *contract
+	recorded map[string]shape // series that recording rules write, by name; nil for dashboards
 	report   report
 }
 
@@ -69,6 +70,9 @@ func (a *analysis) selector(v *parser.VectorSelector) shape {
 		a.report.add("metric-unknown", "selector %s names no metric, so nothing can be said about it", v)
 		return shape{open: true}
 	}
+	if out, ok := a.recorded[name]; ok {
+		return a.recordedSelector(v, name, out)
+	}
 	s, ok := a.contract.byName[name]
 	if !ok {
 		a.report.add("metric-unknown", "%s", a.contract.unknown(name))
@@ -94,6 +98,16 @@ func (a *analysis) selector(v *parser.VectorSelector) shape {
 		out.kind, out.raw = gaugeSeries, name
 	}
 	return out
+}
+
+// recordedSelector reads what a recording rule has written.
+func (a *analysis) recordedSelector(v *parser.VectorSelector, name string, out shape) shape {
+	for _, m := range v.LabelMatchers {
+		if m.Name != labelName && !out.has(m.Name) {
+			a.report.add("label-unknown", "recorded series %s has no label %s; it has: %s", name, m.Name, strings.Join(out.sorted(), ", "))
+		}
+	}
+	return out.with(labelName)
 }
 
 // Functions by what they demand of their argument.

@@ -11,8 +11,9 @@ import (
 type Finding struct {
 	Rule      string `json:"rule"`
 	File      string `json:"file"`
-	Dashboard string `json:"dashboard"`
+	Dashboard string `json:"dashboard"` // its title, or the group of a rule
 	Panel     string `json:"panel,omitempty"`
+	Name      string `json:"name,omitempty"` // of the alert, or of the recorded series
 	Target    string `json:"target,omitempty"`
 	Query     string `json:"query,omitempty"`
 	Message   string `json:"message"`
@@ -24,6 +25,9 @@ func (f Finding) String() string {
 	fmt.Fprintf(&b, "%s: %s", f.File, f.Dashboard)
 	if f.Panel != "" {
 		fmt.Fprintf(&b, ": panel %q", f.Panel)
+	}
+	if f.Name != "" {
+		fmt.Fprintf(&b, ": rule %s", f.Name)
 	}
 	if f.Target != "" {
 		fmt.Fprintf(&b, ", target %s", f.Target)
@@ -63,7 +67,7 @@ func (r report) target(t Target) report {
 // sortFindings puts findings in the order of files, so that equal input gives equal output, and drops repetitions.
 func sortFindings(fs []Finding) []Finding {
 	slices.SortStableFunc(fs, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Panel, b.Panel), cmp.Compare(a.Target, b.Target),
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Panel, b.Panel), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Target, b.Target),
 			cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Message, b.Message))
 	})
 	return slices.Compact(fs)

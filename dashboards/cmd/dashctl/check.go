@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tailgate-otel/tailgate/dashboards/check"
+	"github.com/tailgate-otel/tailgate/dashboards/rules/promself"
 	"github.com/tailgate-otel/tailgate/telemetry"
 	"github.com/tailgate-otel/tailgate/telemetry/upstream"
 )
@@ -24,7 +25,7 @@ type outcome struct {
 func runCheck(ctx context.Context, args []string, out, errOut io.Writer) error {
 	flags := flag.NewFlagSet("check", flag.ContinueOnError)
 	flags.SetOutput(errOut)
-	dir := flags.String("dir", defaultDir, "folder with classic/ and v2/, or with dashboards themselves")
+	dir := flags.String("dir", defaultDir, "folder with classic/, v2/ and rule files in rules/, or with dashboards themselves")
 	prometheus := flags.String("prometheus", "", "execute every query on the Prometheus API at this URL, for instance http://127.0.0.1:9090")
 	asJSON := flags.Bool("json", false, "print one JSON object")
 	wait := flags.Duration("wait", 0, "with --prometheus: how long to wait until all panels have data")
@@ -42,13 +43,18 @@ func runCheck(ctx context.Context, args []string, out, errOut io.Writer) error {
 	if err != nil {
 		return err
 	}
+	rules, broken, err := check.LoadRules(os.DirFS(*dir))
+	if err != nil {
+		return fmt.Errorf("load rules of %s: %w", *dir, err)
+	}
+	findings = slices.Concat(findings, broken, check.LintRules(rules, dashboards, contract(), telemetry.DefaultNaming))
 	result := outcome{Report: check.Report{Empty: []check.Empty{}}, Findings: append(append([]check.Finding{}, findings...), linted...)}
 	if *prometheus != "" {
 		if result.Report, err = execute(ctx, *prometheus, dashboards, *wait); err != nil {
 			return err
 		}
 	}
-	return result.print(out, *asJSON, len(dashboards), *prometheus != "")
+	return result.print(out, *asJSON, len(dashboards)+len(rules), *prometheus != "")
 }
 
 func execute(ctx context.Context, server string, dashboards []check.Dashboard, wait time.Duration) (check.Report, error) {
@@ -89,7 +95,7 @@ func (o outcome) verdict() error {
 	return nil
 }
 
-// contract is everything that our dashboards may draw.
+// contract is everything that our dashboards may draw and our rules may read.
 func contract() []telemetry.Metric {
-	return slices.Concat(telemetry.Gateway(), telemetry.Store(), telemetry.Sampling(), upstream.All())
+	return slices.Concat(telemetry.Gateway(), telemetry.Store(), telemetry.Sampling(), upstream.All(), promself.All())
 }

@@ -8,13 +8,16 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/tailgate-otel/tailgate/dashboards/defs"
 	"github.com/tailgate-otel/tailgate/dashboards/emit"
+	"github.com/tailgate-otel/tailgate/dashboards/rules"
 	"github.com/tailgate-otel/tailgate/telemetry"
 )
 
@@ -24,12 +27,13 @@ const defaultDir = "dashboards/dist"
 func runGen(_ context.Context, args []string, out, errOut io.Writer) error {
 	flags := flag.NewFlagSet("gen", flag.ContinueOnError)
 	flags.SetOutput(errOut)
-	dir := flags.String("out", defaultDir, "folder to write classic/ and v2/ to")
+	dir := flags.String("out", defaultDir, "folder to write classic/, v2/, rules/ and prometheusrule/ to")
+	runbooks := flags.String("runbooks", rules.DefaultRunbooks, "what stands before <alert>.md in runbook_url; an address where docs/runbooks is served makes it a link")
 	check := flags.Bool("check", false, "write nothing; fail when a file differs from what would be written")
 	if err := parse(flags, args); err != nil {
 		return ignoreHelp(err)
 	}
-	files, err := generate()
+	files, err := generate(*runbooks)
 	if err != nil {
 		return err
 	}
@@ -39,12 +43,26 @@ func runGen(_ context.Context, args []string, out, errOut io.Writer) error {
 	return write(*dir, files, out)
 }
 
-func generate() (map[string][]byte, error) {
+// generate returns every file by its path.
+func generate(runbooks string) (map[string][]byte, error) {
 	all, err := defs.All(telemetry.DefaultNaming)
 	if err != nil {
 		return nil, err
 	}
-	return emit.Files(all)
+	files, err := emit.Files(all)
+	if err != nil {
+		return nil, err
+	}
+	ruleFiles, err := rules.All(telemetry.DefaultNaming)
+	if err != nil {
+		return nil, err
+	}
+	texts, err := rules.Emit(ruleFiles, runbooks)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(files, texts)
+	return files, nil
 }
 
 // compare names every file that is missing, differs, or should not be there.
@@ -66,7 +84,7 @@ func compare(dir string, files map[string][]byte, out io.Writer) error {
 		return err
 	}
 	for _, path := range left {
-		stale = append(stale, path+": no dashboard of that uid is defined any more")
+		stale = append(stale, path+": nothing of that name is defined any more")
 	}
 	if len(stale) == 0 {
 		_, err := fmt.Fprintf(out, "%d files up to date\n", len(files))
@@ -86,17 +104,22 @@ func firstDifference(have, want []byte) string {
 	return fmt.Sprintf("has %d lines, generated has %d", len(a), len(b))
 }
 
-// leftovers lists JSON files in the folders of the schemas that no dashboard writes.
+// patterns are where generated files lie.
+func patterns() []string {
+	return []string{"classic/*.json", "v2/*.json", rules.PlainFolder + "/*.yaml", rules.ResourceFolder + "/*.yaml"}
+}
+
+// leftovers lists files in the folders of generated ones that nothing writes any more.
 func leftovers(dir string, files map[string][]byte) ([]string, error) {
 	var out []string
-	for _, folder := range []string{"classic", "v2"} {
-		found, err := filepath.Glob(filepath.Join(dir, folder, "*.json"))
+	for _, pattern := range patterns() {
+		found, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern)))
 		if err != nil {
 			return nil, err
 		}
 		for _, f := range found {
-			if path := folder + "/" + filepath.Base(f); files[path] == nil {
-				out = append(out, path)
+			if name := path.Join(path.Dir(pattern), filepath.Base(f)); files[name] == nil {
+				out = append(out, name)
 			}
 		}
 	}
