@@ -73,6 +73,7 @@ func (r *running) get(t testing.TB, accept string) (page, contentType string) {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://exporter/metrics", nil)
 	require.NoError(t, err)
 	req.Header.Set("Accept", accept)
+	req.Header.Set("User-Agent", "Prometheus/3.14.0")
 	resp, err := r.client.Do(req)
 	require.NoError(t, err)
 	defer resp.Body.Close()

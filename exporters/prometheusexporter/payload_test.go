@@ -75,7 +75,7 @@ func (f *traffic) scope(to pmetric.MetricSlice, owner string) {
 		p.SetTimestamp(stamp(f.now))
 		p.SetDoubleValue(f.rng.Float64())
 	}
-	f.gaugeOfInts(add("ratio", "1"))
+	f.gaugeOfInts(add("cache.ratio", "1"))
 	f.histogram(add("http.server.duration", "ms"), owner, pmetric.AggregationTemporalityCumulative)
 	f.histogram(add("http.delta.duration", "s"), owner, pmetric.AggregationTemporalityDelta)
 	f.exponential(add("rpc.duration", "s"), owner, pmetric.AggregationTemporalityCumulative)

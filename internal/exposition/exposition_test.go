@@ -257,6 +257,31 @@ func TestNativeExemplars(t *testing.T) {
 	assert.Equal(t, want, pagetest.Parse(t, page, header.Get("Content-Type")).Exemplars[`{__name__="h"}`])
 }
 
+// A reader that is not known to take it gets one message per family.
+func TestFamiliesAreSplitForPrometheusOnly(t *testing.T) {
+	r := newRig(t, exposition.Options{})
+	app := r.x.AppenderV2(t.Context())
+	for i := range 3 {
+		h := &histogram.Histogram{Schema: 3, Count: 1, Sum: 1, PositiveSpans: []histogram.Span{{Length: 1}}, PositiveBuckets: []int64{1}}
+		opts := histogramOf("h")
+		opts.Exemplars = []exemplar.Exemplar{{Labels: labels.FromStrings("trace_id", "a"), Value: 1, Ts: 1, HasTs: true}}
+		_, err := app.Append(0, labels.FromStrings(model.MetricNameLabel, "h", "i", fmt.Sprint(i)), 0, 1, 0, h, nil, opts)
+		require.NoError(t, err)
+	}
+	for i := range 5000 {
+		_, err := app.Append(0, labels.FromStrings(model.MetricNameLabel, "g", "i", fmt.Sprint(i)), 0, 1, 1, nil, nil, gauge("g"))
+		require.NoError(t, err)
+	}
+	require.NoError(t, app.Commit())
+	whole, _ := r.get(acceptProtobuf, "User-Agent", "Telegraf/1.34")
+	assert.Len(t, families(t, whole), 2)
+	split, header := r.get(acceptProtobuf)
+	assert.Greater(t, len(families(t, split)), 4)
+	parsed := pagetest.Parse(t, split, header.Get("Content-Type"))
+	assert.Len(t, parsed.Series, 5003)
+	assert.Len(t, parsed.Exemplars, 3)
+}
+
 // With both layouts a protobuf page has one message, from which a scraper takes either or both.
 func TestClassicAndNativeTogether(t *testing.T) {
 	r := newRig(t, exposition.Options{})

@@ -50,7 +50,7 @@ func (x *Exposition) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Add("Vary", "Accept")
 	header.Add("Vary", "Accept-Encoding")
 
-	page := x.newPage(w, wanted(r))
+	page := x.newPage(w, r)
 	defer page.done()
 	finish := func() error { return nil }
 	if encoding := x.encoding(r); encoding != "" {

@@ -131,6 +131,7 @@ func scrape(t testing.TB, h http.Handler, url, accept string, header ...string) 
 	t.Helper()
 	req := httptest.NewRequest(http.MethodGet, url, nil)
 	req.Header.Set("Accept", accept)
+	req.Header.Set("User-Agent", "Prometheus/3.14.0")
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}

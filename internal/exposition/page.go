@@ -2,20 +2,22 @@ package exposition
 
 import (
 	"io"
+	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/expfmt"
 )
 
 const (
-	// chunk is how many metrics are rendered under one read lock: at about 4 µs for a histogram of 17 series 1 ms, which is
-	// the longest that a scrape can delay a Commit.
+	// chunk is how many metrics are rendered under one read lock, unless flushAt ends it earlier: some 20 to 100 µs, for which
+	// a scrape can delay a Commit.
 	chunk = 256
 
 	// flushAt is when a text page is handed on. Larger saves nothing, smaller costs system calls.
 	flushAt = 64 << 10
 
-	// keepAtMost is the largest buffer that is kept for the next scrape. Protobuf needs a whole family in one.
+	// keepAtMost is the largest buffer that is kept for the next scrape. Only protobuf makes larger ones, see page.split.
 	keepAtMost = 1 << 20
 )
 
@@ -26,6 +28,10 @@ type page struct {
 	buf    []byte
 	oldest int64 // metrics last seen before are expired
 	wanted func(name string) bool
+
+	// split allows several protobuf messages for one family, for a reader that does not mind. Without, a family is one
+	// message and in memory as a whole, because some readers keep the last message of a name only.
+	split bool
 }
 
 // write renders everything that is shown in the format to w.
@@ -77,12 +83,18 @@ func (p *page) writeProto(e *protoEncoder) error {
 		}
 		err := p.each(f, func(m *metric) {
 			p.buf = e.metric(e.family(p.buf, f), m)
-			if m.native != nil && len(m.native.exemplars) > 0 {
+			if p.split && m.native != nil && len(m.native.exemplars) > 0 {
 				// Prometheus' parser (3.14, ProtobufParser.exemplarPos) forgets to begin anew with the next native histogram
 				// of a family and so loses its exemplars. With the next family it does, even if it has the same name.
 				p.buf = e.end(p.buf)
 			}
-		}, func() error { return nil })
+		}, func() error {
+			if !p.split || len(p.buf) < flushAt {
+				return nil
+			}
+			p.buf = e.end(p.buf)
+			return p.flush()
+		})
 		if err != nil {
 			return err
 		}
@@ -96,8 +108,8 @@ func (p *page) writeProto(e *protoEncoder) error {
 	return p.flush()
 }
 
-// each calls render for every metric of f that is shown, under the read lock, and between chunks the function given for
-// that without it.
+// each calls render for every metric of f that is shown, under the read lock; and between, without it, when a chunk is
+// done or the buffer is full.
 func (p *page) each(f *family, render func(*metric), between func() error) error {
 	x := p.x
 	x.mu.Lock()
@@ -105,17 +117,25 @@ func (p *page) each(f *family, render func(*metric), between func() error) error
 	metrics := f.metrics
 	x.mu.Unlock()
 	for len(metrics) > 0 {
-		n := min(chunk, len(metrics))
-		x.mu.RLock()
-		for _, m := range metrics[:n] {
-			if !m.removed && m.epoch > 0 && m.seen.Load() >= p.oldest {
-				render(m)
-			}
-		}
-		x.mu.RUnlock()
-		metrics = metrics[n:]
+		metrics = p.chunk(metrics, render)
 		if err := between(); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// chunk renders the first of the metrics and returns the others.
+func (p *page) chunk(metrics []*metric, render func(*metric)) []*metric {
+	p.x.mu.RLock()
+	defer p.x.mu.RUnlock()
+	full := len(p.buf) + flushAt
+	for i, m := range metrics {
+		if i == chunk || len(p.buf) >= full {
+			return metrics[i:]
+		}
+		if !m.removed && m.epoch > 0 && m.seen.Load() >= p.oldest {
+			render(m)
 		}
 	}
 	return nil
@@ -128,9 +148,10 @@ func (p *page) flush() error {
 }
 
 // newPage takes a buffer from the pool; done gives it back.
-func (x *Exposition) newPage(w io.Writer, wanted func(string) bool) *page {
+func (x *Exposition) newPage(w io.Writer, r *http.Request) *page {
 	return &page{
-		x: x, w: w, wanted: wanted,
+		x: x, w: w, wanted: wanted(r),
+		split:  strings.HasPrefix(r.UserAgent(), "Prometheus/"),
 		buf:    x.pools.buffer(),
 		oldest: x.oldestAt(x.opts.Now()),
 	}

@@ -91,7 +91,7 @@ func (e *textEncoder) metric(b []byte, m *metric) []byte {
 		}
 		shown = true
 		b = e.sample(b, m, text, p.bound, p.value)
-		if e.openMetrics && p.exemplar != nil && (p.bound.role == roleBucket || e.typ == model.MetricTypeCounter) {
+		if e.openMetrics && p.exemplar != nil && (p.bound.role == roleBucket || m.family.typ == model.MetricTypeCounter) {
 			b = appendExemplar(b, p.exemplar)
 		}
 		b = append(b, '\n')
