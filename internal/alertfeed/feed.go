@@ -18,7 +18,8 @@ type Feed struct {
 	untracked   uint64
 }
 
-// New returns a Feed that remembers up to limit firing alerts. One is about 1 KiB with usual labels and annotations.
+// New returns a Feed that remembers up to limit firing alerts. One takes about 500 bytes with
+// usual labels and annotations.
 func New(limit int) *Feed {
 	return &Feed{limit: limit, firing: map[uint64]Alert{}}
 }
@@ -63,7 +64,8 @@ func (f *Feed) Lapse(now time.Time) {
 }
 
 // Subscribe opens a subscription; name is for the statistics. It begins with an event for each alert that fires now, so
-// that a subscriber that starts after the first evaluation misses nothing; capacity is how many events it may lag behind.
+// that a subscriber that starts after the first evaluation misses nothing. It may lag behind by as many events as capacity
+// says, for each of which 180 bytes are taken from the start.
 func (f *Feed) Subscribe(name string, capacity int) *Subscription {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -23,7 +23,7 @@ type Config struct {
 	States []string `mapstructure:"states"`
 
 	// QueueSize is how many changes may wait while the pipeline refuses; beyond it the oldest are dropped. Default 1000,
-	// about 1 MiB: an incident that sets off every rule of a large installation still fits.
+	// at most half a MiB: an incident that sets off every rule of a large installation still fits.
 	QueueSize int `mapstructure:"queue_size"`
 
 	// Retry repeats a batch that the pipeline refused for now. Default on, 1s to 30s, 5m in all.

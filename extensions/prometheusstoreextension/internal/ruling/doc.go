@@ -14,7 +14,9 @@
 //
 // Goroutines: one per group, one per Alertmanager, one per webhook, one that lets alerts lapse. Start starts them,
 // Shutdown joins them: rules first, so that their last alerts are still delivered. Queries use the caller's engine and
-// queryable, so Shutdown must have returned before those are closed.
+// queryable, so Shutdown must have returned before those are closed. One goroutine of upstream's is not joined: it marks the
+// series of a removed group stale, two intervals after an Update. It ends with Shutdown and uses nothing but the
+// Appendable, which refuses it when the store has closed.
 //
 // Overload: a group that is not done when its next turn comes skips that turn and counts it
 // (prometheus_rule_group_iterations_missed_total). Queues to Alertmanagers and webhooks are bounded, drop their oldest

@@ -327,7 +327,8 @@ func TestShutdownCutsQueriesOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.wrap = func(e promql.QueryEngine) promql.QueryEngine { return hungEngine{e} }
-		w.start(highErrors)
+		w.settings.MaxConcurrency = 1
+		w.start(highErrors + "  - {name: waits for the slot, rules: [{record: x, expr: up}]}\n")
 		time.Sleep(20 * time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()

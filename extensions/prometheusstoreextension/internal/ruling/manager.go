@@ -25,6 +25,7 @@ import (
 // Settings are what a Manager works with. Engine, Queryable, Appendable, Logger, Registerer and Feed must be set; for the
 // rest zero is the default.
 type Settings struct {
+	// Engine is best one of its own without a query tracker: alerts must not wait behind dashboards for a turn.
 	Engine     promql.QueryEngine
 	Queryable  storage.Queryable
 	Appendable storage.AppendableV2
@@ -156,8 +157,9 @@ func (m *Manager) newRules() *rules.Manager {
 		// Rules of one group run one after the other. Groups run side by side, and limited bounds them all, which
 		// upstream's own limit does not: that is about the rules within a group.
 		ConcurrentEvalsEnabled: false,
-		RestoreNewRuleGroups:   true,
-		Parser:                 m.loader.parser,
+		// Only what Start brings is restored from the database. A reload hands state over in memory, which is exact.
+		RestoreNewRuleGroups: false,
+		Parser:               m.loader.parser,
 	})
 }
 
@@ -260,8 +262,8 @@ func (m *Manager) Shutdown(ctx context.Context) error {
 		hook.hurry()
 	}
 	m.delivery.Wait()
-	m.requests.Lock()
-	m.requests.Unlock() //nolint:staticcheck // nothing to do in between: it is the waiting that counts
+	m.requests.Lock() // it is the waiting that counts
+	defer m.requests.Unlock()
 	return nil
 }
 

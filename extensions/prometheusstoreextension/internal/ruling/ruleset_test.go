@@ -134,8 +134,8 @@ func FuzzLoad(f *testing.F) {
 		if err == nil {
 			return
 		}
-		joined, ok := err.(interface{ Unwrap() []error })
-		require.True(t, ok)
+		var joined interface{ Unwrap() []error }
+		require.ErrorAs(t, err, &joined)
 		for _, one := range joined.Unwrap() {
 			assert.Regexp(t, placed, one.Error())
 		}

@@ -32,7 +32,7 @@ type Webhook struct {
 	// RetryFor is for how long a message is tried again after a network error or a status 408, 429 or 5xx. Default 5m: a
 	// later alert waits meanwhile.
 	RetryFor time.Duration
-	// QueueCapacity is how many events may wait. Default 1000, about 1 MiB.
+	// QueueCapacity is how many events may wait. Default 1000, at most half a MiB.
 	QueueCapacity int
 	// OnlyFiring leaves out that alerts have ended.
 	OnlyFiring bool
