@@ -50,6 +50,7 @@ type courier struct {
 	compressed []byte
 	requests   int // for this batch
 	kept       []wire.Item
+	last       bool // the sender is being closed, and this was the last attempt
 }
 
 // deliver returns when the server has taken or refused all of b, or false when ctx ends first.
@@ -65,7 +66,7 @@ func (c *courier) send(ctx context.Context, b *batch, items []wire.Item) bool {
 		if items = c.dropOld(b, items); len(items) == 0 {
 			return true
 		}
-		a := c.try(ctx, b, items, attempt)
+		a := c.try(b, items, attempt)
 		switch a.verdict {
 		case stored:
 			c.settle(b, items, a)
@@ -93,12 +94,12 @@ func (c *courier) send(ctx context.Context, b *batch, items []wire.Item) bool {
 }
 
 // try makes one request of the version that the server is believed to know.
-func (c *courier) try(ctx context.Context, b *batch, items []wire.Item, attempt int) answer {
+func (c *courier) try(b *batch, items []wire.Item, attempt int) answer {
 	v2 := c.s.protocol.v2()
-	a := c.request(ctx, b, items, v2, attempt)
+	a := c.request(b, items, v2, attempt)
 	if v2 && c.s.protocol.message == Auto && a.verdict == refused && a.status == 400 {
 		// A server that knows version 2 says what it stored. This one may have taken the request for version 1.
-		switch first := c.request(ctx, b, items, false, attempt); first.verdict {
+		switch first := c.request(b, items, false, attempt); first.verdict {
 		case stored:
 			c.fallBack(a)
 			return first
@@ -109,7 +110,7 @@ func (c *courier) try(ctx context.Context, b *batch, items []wire.Item, attempt 
 	return a
 }
 
-func (c *courier) request(ctx context.Context, b *batch, items []wire.Item, v2 bool, attempt int) answer {
+func (c *courier) request(b *batch, items []wire.Item, v2 bool, attempt int) answer {
 	var request []byte
 	if v2 {
 		request = c.encoder.V2(&b.Batch, items)
@@ -123,7 +124,7 @@ func (c *courier) request(ctx context.Context, b *batch, items []wire.Item, v2 b
 	}
 	c.requests++
 	begin := time.Now()
-	a, compressed := c.s.client.post(ctx, request, c.compressed, v2, attempt)
+	a, compressed := c.s.client.post(c.s.posting, request, c.compressed, v2, attempt)
 	took := time.Since(begin)
 	c.s.metrics.duration.Observe(took.Seconds())
 	c.s.metrics.sending.Add(int64(took))
@@ -247,11 +248,11 @@ func seriesName(d *frame.Dictionary, k *frame.Known) string {
 	return name.String() + "{" + rest.String() + "}"
 }
 
-// wait sleeps before the next attempt: longer each time, as long as the server asked for, and never longer than that once
-// the sender is being closed, because what is queued is safe where it is.
+// wait sleeps before the next attempt: longer each time, and as long as the server asked for. When the sender is being
+// closed there is one more attempt at once, and no other: what is queued is safe where it is.
 func (c *courier) wait(ctx context.Context, a answer, backoff *time.Duration) bool {
-	if c.s.stopping() {
-		c.s.giveUpClosing()
+	if c.s.stopping() && c.last {
+		c.s.giveUp()
 		return false
 	}
 	longest := time.Duration(c.s.cfg.Queue.MaxBackoff)
@@ -268,8 +269,8 @@ func (c *courier) wait(ctx context.Context, a answer, backoff *time.Duration) bo
 	case <-timer.C:
 		return true
 	case <-c.s.stop:
-		c.s.giveUpClosing()
-		return false
+		c.last = true
+		return true
 	case <-ctx.Done():
 		return false
 	}

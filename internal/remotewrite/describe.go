@@ -14,7 +14,7 @@ import (
 func (s *Sender) describe() {
 	var encoder wire.Encoder
 	for families := range slices.Chunk(s.cache.metadata(), max(s.cfg.Metadata.MaxSamplesPerSend, 1)) {
-		a, body := s.client.post(s.ctx, encoder.MetadataV1(families), nil, false, 0)
+		a, body := s.client.post(s.posting, encoder.MetadataV1(families), nil, false, 0)
 		if a.verdict != stored {
 			s.metrics.metadataFailed.Add(float64(len(families)))
 			s.sayFailing(a, time.Duration(s.cfg.Metadata.SendInterval))

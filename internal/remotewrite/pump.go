@@ -1,6 +1,7 @@
 package remotewrite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -204,7 +205,7 @@ func (p *pump) damaged(d *journal.DamageError) {
 		next := p.s.journal.Unread().Fresh.From
 		next = min(next, time.Now().UnixMilli())
 		lost.Fresh.Include(next)
-		lost.Fresh.Include(min(next, max(p.newestRead, next-p.s.cfg.ReadBackStep.Milliseconds())))
+		lost.Fresh.Include(min(next, cmp.Or(p.newestRead, next-p.s.cfg.ReadBackStep.Milliseconds())))
 	}
 	p.s.lose(d.At.Segment, lost)
 }

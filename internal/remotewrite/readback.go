@@ -3,7 +3,6 @@ package remotewrite
 import (
 	"context"
 	"log/slog"
-	"math"
 	"sync"
 	"time"
 
@@ -70,15 +69,16 @@ type step struct {
 func (s *step) read(ctx context.Context) error {
 	lead := s.pump.s.lead
 	every := labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, ".*")
-	if err := s.readExemplars(ctx, every); err != nil {
+	from, err := s.readExemplars(ctx, every)
+	if err != nil {
 		return err
 	}
-	q, err := lead.Querier(s.times.From, s.times.To)
+	q, err := lead.Querier(from, s.times.To)
 	if err != nil {
 		return err
 	}
 	defer q.Close() //nolint:errcheck // it was only read
-	set := q.Select(ctx, false, &storage.SelectHints{Start: s.times.From, End: s.times.To}, every)
+	set := q.Select(ctx, false, &storage.SelectHints{Start: from, End: s.times.To}, every)
 	var it chunkenc.Iterator
 	for set.Next() && ctx.Err() == nil {
 		series := set.At()
@@ -90,25 +90,34 @@ func (s *step) read(ctx context.Context) error {
 	return set.Err()
 }
 
-// readExemplars reads those of the range, as far as the lead still has them.
-func (s *step) readExemplars(ctx context.Context, every *labels.Matcher) error {
+// exemplarReach is how long before its sample an exemplar may lie: two of the longest usual intervals between samples.
+const exemplarReach = 2 * time.Minute
+
+// readExemplars reads those of the range, as far as the lead still has them, and says from when on samples are needed. An
+// exemplar goes with the first sample that is not older. Those of the first sample of the range may lie before it, and to
+// tell them from those of the sample before, that one has to be found.
+func (s *step) readExemplars(ctx context.Context, every *labels.Matcher) (int64, error) {
 	if !s.pump.s.cfg.SendExemplars {
-		return nil
+		return s.times.From, nil
 	}
 	q, err := s.pump.s.lead.ExemplarQuerier(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	results, err := q.Select(s.times.From, s.times.To, []*labels.Matcher{every})
+	from := s.times.From - exemplarReach.Milliseconds()
+	results, err := q.Select(from, s.times.To, []*labels.Matcher{every})
 	if err != nil {
-		return err
+		return 0, err
+	}
+	if len(results) == 0 {
+		return s.times.From, nil
 	}
 	s.exemplars = make(map[uint64][]exemplar.QueryResult, len(results))
 	for _, r := range results {
 		hash := r.SeriesLabels.Hash()
 		s.exemplars[hash] = append(s.exemplars[hash], r)
 	}
-	return nil
+	return from, nil
 }
 
 // exemplarsOf returns those of one series, by time.
@@ -132,33 +141,31 @@ func (s *step) series(ctx context.Context, own labels.Labels, it chunkenc.Iterat
 	}
 	exemplars := s.exemplarsOf(own)
 	x := frame.Entry{}
-	for kind := s.next(it); kind != chunkenc.ValNone; {
+	for kind := it.Next(); kind != chunkenc.ValNone; kind = it.Next() {
+		t := it.AtT()
+		if t < s.times.From {
+			exemplars = after(exemplars, t)
+		}
+		if !s.times.Contains(t) || kind != chunkenc.ValFloat && !sender.cfg.SendHistograms {
+			continue
+		}
 		if x.Series == nil {
 			x.Series, x.Meta = s.define(ls), s.meta(metadata)
 		}
 		s.value(&x, kind, it)
-		until := x.T
-		if kind = s.next(it); kind == chunkenc.ValNone {
-			until = math.MaxInt64 // those of a sample that follows in the next step go with this one
-		}
-		x.Exemplars, exemplars = s.take(x.Exemplars[:0], exemplars, until)
+		x.Exemplars, exemplars = s.take(x.Exemplars[:0], exemplars, t)
 		sender.metrics.readBack.Inc()
 		s.pump.add(ctx, &x, &s.dictionary, journal.Position{}, s.delivered)
 	}
 	return it.Err()
 }
 
-// next moves to the next sample of the range that is to be sent.
-func (s *step) next(it chunkenc.Iterator) chunkenc.ValueType {
-	for {
-		kind := it.Next()
-		if kind == chunkenc.ValNone {
-			return kind
-		}
-		if s.times.Contains(it.AtT()) && (kind == chunkenc.ValFloat || s.pump.s.cfg.SendHistograms) {
-			return kind
-		}
+// after leaves out the exemplars up to t.
+func after(exemplars []exemplar.Exemplar, t int64) []exemplar.Exemplar {
+	for len(exemplars) > 0 && exemplars[0].Ts <= t {
+		exemplars = exemplars[1:]
 	}
+	return exemplars
 }
 
 func (s *step) value(x *frame.Entry, kind chunkenc.ValueType, it chunkenc.Iterator) {

@@ -61,8 +61,10 @@ type Sender struct {
 	batches sync.Pool // *frame.Batch
 	spare   sync.Pool // *batch
 
-	ctx          context.Context // of everything that is sent
-	cancel       context.CancelFunc
+	ctx          context.Context // while it lasts, requests are begun
+	giveUp       context.CancelFunc
+	posting      context.Context // of requests; it outlasts ctx unless Close runs out of time
+	abort        context.CancelFunc
 	closed       atomic.Bool
 	stop         chan struct{} // closed when Close begins
 	holesChanged chan struct{} // capacity 1
@@ -103,7 +105,8 @@ func Open(cfg Config, lead Lead, reg prometheus.Registerer, log *slog.Logger) (*
 		s.metrics.unregister()
 		return nil, fmt.Errorf("remote write %s: %w", cfg.Name, errors.Join(err, s.closeFiles()))
 	}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.posting, s.abort = context.WithCancel(context.Background())
+	s.ctx, s.giveUp = context.WithCancel(s.posting)
 	p := &pump{s: s, resume: s.progress.lanes, reshardAt: time.Now().Add(reshardEvery)}
 	for _, at := range p.resume {
 		if p.resumeUntil.Before(at) {
@@ -166,10 +169,10 @@ func (s *Sender) Close(ctx context.Context) error {
 		select {
 		case <-s.pumped:
 		case <-ctx.Done():
-			s.cancel()
+			s.abort()
 			<-s.pumped
 		}
-		s.cancel()
+		s.abort()
 		s.kept.Wait()
 		s.metrics.unregister()
 		if err := s.closeFiles(); err != nil {
@@ -187,9 +190,6 @@ func (s *Sender) stopping() bool {
 		return false
 	}
 }
-
-// giveUpClosing ends all sending: the server does not answer, and Close is waiting.
-func (s *Sender) giveUpClosing() { s.cancel() }
 
 // serve is one shard.
 func (s *Sender) serve(queue <-chan *batch) {
