@@ -83,8 +83,12 @@ func TestPushedByRemoteWriteAndByOTLP(t *testing.T) {
 	require.Equal(t, http.StatusOK, got.status, got.body)
 	assert.Equal(t, "5", i.value(`queue_length{job="shop"}`, at))
 
-	text2 := i.get("/federate?match[]=pushed").body
-	assert.Contains(t, text2, `pushed{job="a",instance=""} 3`)
+	page := i.get("/debug/ingest").body
+	assert.Contains(t, page, `"name": "queue.length"`)
+	assert.Contains(t, i.get("/debug/ingest", "Accept", "text/html").body, "<code>queue.length</code>")
+
+	federated := i.get("/federate?match[]=pushed").body
+	assert.Contains(t, federated, `pushed{job="a",instance=""} 3`)
 }
 
 func TestWhatIsNotWantedIsNotTaken(t *testing.T) {

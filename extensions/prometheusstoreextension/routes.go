@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension/internal/federation"
+	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension/internal/ingestpage"
 	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension/internal/promapi"
 	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension/internal/receiving"
 	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension/internal/viewerweb"
@@ -46,6 +47,7 @@ func (s *store) routes(run *running) (http.Handler, error) {
 			Logger:         run.logger,
 		}))
 	}
+	mux.Handle("GET /debug/ingest", ingestpage.Sources{Fronts: s.writers.all, Senders: run.senders})
 	mux.Handle(viewerweb.Prefix, viewer)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(run.registry, promhttp.HandlerOpts{Registry: run.registry}))
 	mux.HandleFunc("GET /-/healthy", say("Tailgate's Prometheus store is healthy.\n"))

@@ -35,7 +35,7 @@ type running struct {
 
 	db      *database // nil in mode agent
 	intake  *intake
-	senders []*remotewrite.Sender
+	senders map[string]*remotewrite.Sender // by name
 	front   *promfront.Front
 	rules   *ruling.Manager // nil in mode agent
 	scraper *scraping.Scraper
@@ -137,6 +137,7 @@ func (s *store) openSenders(run *running) error {
 	if run.db != nil {
 		behind = run.db
 	}
+	run.senders = map[string]*remotewrite.Sender{}
 	for i, entry := range run.prom.RemoteWriteConfigs {
 		cfg, err := remotewrite.FromPrometheus(entry, run.prom.GlobalConfig.ExternalLabels)
 		if err != nil {
@@ -149,7 +150,7 @@ func (s *store) openSenders(run *running) error {
 		if err != nil {
 			return fmt.Errorf("remote_write[%d]: %w", i, err)
 		}
-		run.senders = append(run.senders, sender)
+		run.senders[cfg.Name] = sender
 		run.onClose(sender.Close)
 	}
 	return nil
@@ -182,6 +183,7 @@ func (s *store) openFront(run *running) error {
 		return fmt.Errorf("otlp: %w", err)
 	}
 	run.front = front
+	remove := s.writers.add(pushedWriter, front)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -202,6 +204,7 @@ func (s *store) openFront(run *running) error {
 	run.onClose(func(context.Context) error {
 		cancel()
 		<-done
+		remove()
 		return nil
 	})
 	return nil

@@ -34,6 +34,7 @@ type store struct {
 	cfg      *Config
 	settings extension.Settings
 	feed     *alertfeed.Feed
+	writers  writers
 
 	// intake is nil until the database is open. Writers load it once per batch.
 	intake atomic.Pointer[intake]
