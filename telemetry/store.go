@@ -21,11 +21,22 @@ var (
 		Source: sourceStoreExporter, Description: "Samples that the store refused; the rest of their batch is stored.",
 		Attributes: []Attribute{{
 			Key: "reason", Brief: "Why the sample was refused.",
-			Values: []string{"out_of_order", "too_old", "too_far_ahead", "duplicate", "bad_histogram", "bad_labels",
-				"delta_temporality", "untranslatable"},
+			Values: []string{"out_of_order", "too_old", "too_far_ahead", "duplicate", "overlapping_delta", "bad_histogram",
+				"bad_labels", "limit", "untranslatable"},
 		}},
+	}
+	StoreSeries = Metric{
+		Name: "otelcol_exporter_prometheusstore_series", Kind: Gauge, Unit: "{series}", Stability: Development,
+		Source: sourceStoreExporter, Description: "Series that were written lately, to which the limits apply.",
+	}
+	StorePointsOverflowed = Metric{
+		Name: "otelcol_exporter_prometheusstore_points_overflowed", Kind: Counter, Unit: "{datapoint}", Stability: Development,
+		Source:      sourceStoreExporter,
+		Description: "Data points that were summed into an overflow series because a limit on series is reached.",
 	}
 )
 
 // Store lists the metrics of the embedded Prometheus that reach the store itself.
-func Store() []Metric { return []Metric{StoreSamplesAppended, StoreSamplesRefused} }
+func Store() []Metric {
+	return []Metric{StoreSamplesAppended, StoreSamplesRefused, StoreSeries, StorePointsOverflowed}
+}

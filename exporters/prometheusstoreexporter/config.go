@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 
 	"github.com/tailgate-otel/tailgate/internal/confkeys"
+	"github.com/tailgate-otel/tailgate/internal/promfront"
 	"github.com/tailgate-otel/tailgate/internal/yamlkeys"
 )
 
@@ -38,6 +39,23 @@ type Config struct {
 	// labels. Default false, because an upgrade of a library then starts new series.
 	PromoteScopeMetadata bool `mapstructure:"promote_scope_metadata"`
 
+	// Histograms is how histograms with explicit bounds are stored: classic (a series per bucket), nhcb (one native histogram
+	// with custom buckets, 1 series instead of 17 for the 14 bounds of HTTP durations) or both. The generated dashboards
+	// expect classic. Default classic.
+	Histograms promfront.HistogramLayout `mapstructure:"histograms"`
+
+	// ZeroSamples writes a 0 at the start time of a counter or histogram that is new or has restarted, so that rate() and
+	// increase() see its first increase. It is the true start time, so that no spike comes of it. Default true.
+	ZeroSamples bool `mapstructure:"zero_samples"`
+
+	// StaleAfter is how many exports a resource must miss until its series end, as those of a target that cannot be scraped.
+	// With more, a sender may be late more often, and a stopped one is shown for longer; 0 shows it for the look-back, 5
+	// minutes. Default 1: gone from instant queries within two export intervals.
+	StaleAfter int `mapstructure:"stale_after"`
+
+	// Limits bound the number of series.
+	Limits LimitsConfig `mapstructure:"limits"`
+
 	// Timeout bounds one write. Default 5s.
 	Timeout exporterhelper.TimeoutConfig `mapstructure:",squash"`
 
@@ -48,6 +66,17 @@ type Config struct {
 	// Retry repeats a batch that failed with an I/O error. Refused samples are never retried. Default on, for at most
 	// 30s: without a queue the sender waits meanwhile, and it will retry by itself.
 	Retry configretry.BackOffConfig `mapstructure:"retry_on_failure"`
+}
+
+// LimitsConfig bounds the number of series. What exceeds a limit is summed into one series per metric and resource with the
+// attribute otel.metric.overflow. 0 is no limit.
+type LimitsConfig struct {
+	// PerMetric is for one metric over all resources. Default 0: a limit that suits a fleet of 10 and of 1000 there is not.
+	PerMetric int `mapstructure:"per_metric"`
+	// PerResource is for one resource over all metrics. Default 0.
+	PerResource int `mapstructure:"per_resource"`
+	// Total is for everything. Default 1000000, which is 2 GiB in the head of the database at about 2 KiB each.
+	Total int `mapstructure:"total"`
 }
 
 var strategies = []string{
@@ -74,6 +103,27 @@ func (c *Config) Validate() error {
 	if s := string(c.TranslationStrategy); !slices.Contains(strategies, s) {
 		errs = append(errs, fmt.Errorf("translation_strategy: unknown value %q%s", s, yamlkeys.DidYouMean(s, strategies)))
 	}
+	if s := string(c.Histograms); !slices.Contains(promfront.HistogramLayouts(), s) {
+		errs = append(errs, fmt.Errorf("histograms: unknown value %q%s", s, yamlkeys.DidYouMean(s, promfront.HistogramLayouts())))
+	}
+	for _, n := range []struct {
+		key   string
+		value int
+	}{
+		{"stale_after", c.StaleAfter},
+		{"limits::per_metric", c.Limits.PerMetric},
+		{"limits::per_resource", c.Limits.PerResource},
+		{"limits::total", c.Limits.Total},
+	} {
+		if n.value < 0 {
+			errs = append(errs, fmt.Errorf("%s: must be 0 (off) or more, got %d", n.key, n.value))
+		}
+	}
+	return errors.Join(append(errs, c.validatePromoted()...)...)
+}
+
+func (c *Config) validatePromoted() []error {
+	var errs []error
 	seen := map[string]bool{}
 	for i, name := range c.PromoteResourceAttributes {
 		key := fmt.Sprintf("promote_resource_attributes[%d]", i)
@@ -85,5 +135,5 @@ func (c *Config) Validate() error {
 		}
 		seen[name] = true
 	}
-	return errors.Join(errs...)
+	return errs
 }

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 
 	"github.com/tailgate-otel/tailgate/exporters/prometheusstoreexporter"
+	"github.com/tailgate-otel/tailgate/internal/promfront"
 )
 
 func load(t *testing.T, file string) (*prometheusstoreexporter.Config, error) {
@@ -33,6 +34,10 @@ func TestDefaultConfig(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, storeID, cfg.Store)
 	assert.Equal(t, otlptranslator.UnderscoreEscapingWithSuffixes, cfg.TranslationStrategy)
+	assert.Equal(t, promfront.Classic, cfg.Histograms)
+	assert.True(t, cfg.ZeroSamples)
+	assert.Equal(t, 1, cfg.StaleAfter)
+	assert.Equal(t, prometheusstoreexporter.LimitsConfig{Total: 1_000_000}, cfg.Limits)
 	assert.False(t, cfg.Queue.HasValue(), "no queue unless asked for")
 	assert.True(t, cfg.Retry.Enabled)
 	assert.Equal(t, 30*time.Second, cfg.Retry.MaxElapsedTime)
@@ -46,6 +51,10 @@ func TestFullConfigIsRead(t *testing.T) {
 	assert.Equal(t, []string{"deployment.environment.name", "k8s.namespace.name"}, cfg.PromoteResourceAttributes)
 	assert.True(t, cfg.KeepIdentifyingResourceAttributes)
 	assert.True(t, cfg.PromoteScopeMetadata)
+	assert.Equal(t, promfront.Both, cfg.Histograms)
+	assert.False(t, cfg.ZeroSamples)
+	assert.Equal(t, 3, cfg.StaleAfter)
+	assert.Equal(t, prometheusstoreexporter.LimitsConfig{PerMetric: 10000, PerResource: 20000, Total: 500000}, cfg.Limits)
 	assert.Equal(t, 10*time.Second, cfg.Timeout.Timeout)
 	require.True(t, cfg.Queue.HasValue())
 	assert.Equal(t, int64(500), cfg.Queue.Get().QueueSize)

@@ -1,19 +1,17 @@
 // Package prometheusstoreexporter writes metrics into the embedded Prometheus of the prometheusstore extension, which it
 // finds by component id through internal/promstore. Names and labels come from Prometheus' own OTLP converter.
 //
-// It leaves to others: storing and querying (the extension), and turning delta into cumulative metrics (the
-// deltatocumulative processor).
+// It leaves to others: translating, and what it keeps for each series (internal/promfront, which says what), storing and
+// querying (the extension).
 //
-// One bad sample never costs the good ones. Prometheus' OTLP endpoint and remote write 1.0 drop a whole request for one
-// out-of-order sample; here the appender is wrapped (tolerant), so that refused samples are counted by reason and the
-// rest of the batch is committed. What the converter itself cannot translate is taken out first (sieve), because the
-// converter gives up on a metric at its first bad point. Only an I/O error of the database fails a batch.
+// One bad sample never costs the good ones: it is counted by reason, logged at most once a minute, and the rest of the
+// batch is committed. Only an error that is not about a sample fails a batch.
 //
-// Goroutines: none of its own. Batches are written on the caller's goroutine, several at once if there are several
-// callers; each has an appender of its own.
+// Goroutines: one, which sweeps the front once a second from start to shutdown, so that series of senders that have gone
+// end. Batches are written on the caller's goroutine, several at once if there are several callers.
 //
 // Overload: without a queue (the default) the caller waits for the database, which is the back-pressure a local sink
-// should give. See README.md.
+// should give. The number of series is bounded (limits). See README.md.
 package prometheusstoreexporter
 
 //go:generate go tool -modfile=../../tools/go.mod mdatagen metadata.yaml

@@ -2,31 +2,34 @@ package prometheusstoreexporter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
+	"time"
 
-	"github.com/prometheus/prometheus/config"
-	"github.com/prometheus/prometheus/storage/remote/otlptranslator/prometheusremotewrite"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.uber.org/zap"
 
+	"github.com/tailgate-otel/tailgate/internal/promfront"
 	"github.com/tailgate-otel/tailgate/internal/promstore"
 )
 
-// storeExporter translates and writes. After start it is safe for concurrent use.
+// sweepEvery is how late a stale marker may be. A sweep looks at each resource, not at each series, unless one is gone.
+const sweepEvery = time.Second
+
+// storeExporter writes through a front, and sweeps it. After start it is safe for concurrent use.
 type storeExporter struct {
 	cfg         *Config
 	logger      *zap.Logger
 	instruments *instruments
 	report      *report
-	newestMaps  sync.Pool // of map[storage.SeriesRef]int64, see tolerant
 
 	// Set by start, then read only.
-	store       promstore.Store
-	translation prometheusremotewrite.Settings
+	front *promfront.Front
+
+	stop    context.CancelFunc // ends the sweeper
+	sweeper sync.WaitGroup
 }
 
 func newStoreExporter(cfg *Config, set exporter.Settings) (*storeExporter, error) {
@@ -42,82 +45,73 @@ func (e *storeExporter) start(_ context.Context, host component.Host) error {
 	if err != nil {
 		return err
 	}
-	e.store = store
-	strategy := e.cfg.TranslationStrategy
-	e.translation = prometheusremotewrite.Settings{
-		AddMetricSuffixes: strategy.ShouldAddSuffixes(),
-		AllowUTF8:         !strategy.ShouldEscape(),
-		PromoteResourceAttributes: prometheusremotewrite.NewPromoteResourceAttributes(
-			config.OTLPConfig{PromoteResourceAttributes: e.cfg.PromoteResourceAttributes}),
-		KeepIdentifyingResourceAttributes: e.cfg.KeepIdentifyingResourceAttributes,
-		PromoteScopeMetadata:              e.cfg.PromoteScopeMetadata,
-		LookbackDelta:                     store.LookbackDelta(),
-		// As in Prometheus' own defaults, so that series keep their names when a site moves to a server.
-		LabelNameUnderscoreSanitization:      true,
-		LabelNamePreserveMultipleUnderscores: true,
+	front, err := promfront.New(store, e.cfg.options(store))
+	if err != nil {
+		return err
 	}
+	if err := e.instruments.watch(front); err != nil {
+		return err
+	}
+	e.front = front
+	ctx, stop := context.WithCancel(context.Background())
+	e.stop = stop
+	e.sweeper.Go(func() { e.sweep(ctx) })
 	return nil
 }
 
+func (c *Config) options(store promstore.Store) promfront.Options {
+	return promfront.Options{
+		Strategy:                          c.TranslationStrategy,
+		PromoteResourceAttributes:         c.PromoteResourceAttributes,
+		KeepIdentifyingResourceAttributes: c.KeepIdentifyingResourceAttributes,
+		PromoteScopeMetadata:              c.PromoteScopeMetadata,
+		Histograms:                        c.Histograms,
+		ZeroSamples:                       c.ZeroSamples,
+		StaleAfter:                        c.StaleAfter,
+		Limits: promfront.Limits{
+			PerMetric:   c.Limits.PerMetric,
+			PerResource: c.Limits.PerResource,
+			Total:       c.Limits.Total,
+		},
+		Lookback: store.LookbackDelta(),
+		Bounds:   store.Bounds,
+	}
+}
+
+// shutdown may be called without start, and twice.
 func (e *storeExporter) shutdown(context.Context) error {
+	if e.stop != nil {
+		e.stop()
+		e.sweeper.Wait()
+	}
 	e.instruments.shutdown()
 	return nil
 }
 
-// push writes one batch: all of it that the store can take. It fails only when nothing was written.
-func (e *storeExporter) push(ctx context.Context, md pmetric.Metrics) error {
-	counted := &tally{}
-	err := errUntranslatable
-	bounds := boundsOf(e.store)
-	if !bounds.exceededBy(md) {
-		err = e.write(ctx, md, counted, refuseUntranslated)
+// sweep runs until ctx is over.
+func (e *storeExporter) sweep(ctx context.Context) {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			if err := e.front.Sweep(ctx, now); err != nil && ctx.Err() == nil {
+				// It is tried again at the next tick; batches fail meanwhile, and the pipeline says so.
+				e.logger.Debug("sweep", zap.Error(err))
+			}
+		}
 	}
-	if errors.Is(err, errUntranslatable) {
-		// Rare, so it may cost a second pass: nothing was written, the batch is strained and written again.
-		clean, strained := e.strain(ctx, md, bounds)
-		counted = strained
-		err = e.write(ctx, clean, counted, countUntranslated)
-	}
-	if err != nil {
-		return err
-	}
-	e.instruments.add(ctx, counted)
-	e.report.say(counted)
-	return nil
 }
 
-// errUntranslatable says that the converter skipped points, how many is not known, and that nothing was written.
-var errUntranslatable = errors.New("untranslatable points")
-
-// untranslated is what write does about an error of the converter.
-type untranslated int
-
-const (
-	refuseUntranslated untranslated = iota
-	countUntranslated
-)
-
-// write translates md into one transaction of the store. On error nothing was written.
-func (e *storeExporter) write(ctx context.Context, md pmetric.Metrics, tally *tally, mode untranslated) error {
-	app := e.newTolerant(e.store.AppenderV2(ctx), tally)
-	defer e.release(app)
-	annotations, err := prometheusremotewrite.NewPrometheusConverter(app).FromMetrics(ctx, md, e.translation)
-	switch {
-	case app.failure != nil:
-		return errors.Join(fmt.Errorf("append to the store: %w", app.failure), app.Rollback())
-	case err != nil && ctx.Err() != nil:
-		return errors.Join(fmt.Errorf("append to the store: %w", ctx.Err()), app.Rollback())
-	case err != nil && mode == refuseUntranslated:
-		return errors.Join(errUntranslatable, app.Rollback())
-	case err != nil:
-		// The points are fine by now, so it is a resource's target_info.
-		tally.refuse(reasonUntranslatable, err.Error())
+// push writes one batch: all of it that the store can take. It fails only on errors that are not about samples.
+func (e *storeExporter) push(ctx context.Context, md pmetric.Metrics) error {
+	tally, err := e.front.Write(ctx, md)
+	if err != nil {
+		return fmt.Errorf("write to the store: %w", err)
 	}
-	if err := app.Commit(); err != nil {
-		return fmt.Errorf("commit to the store: %w", err)
-	}
-	if warnings, _ := annotations.AsStrings("", 0, 0); len(warnings) > 0 {
-		e.logger.Debug("translation warnings", zap.Strings("warnings", warnings))
-	}
+	e.instruments.add(ctx, tally)
+	e.report.say(tally)
 	return nil
 }

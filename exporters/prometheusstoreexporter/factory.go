@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 
 	"github.com/tailgate-otel/tailgate/exporters/prometheusstoreexporter/internal/metadata"
+	"github.com/tailgate-otel/tailgate/internal/promfront"
 )
 
 // NewFactory returns the factory of the prometheusstore exporter.
@@ -30,6 +31,10 @@ func createDefaultConfig() component.Config {
 	return &Config{
 		Store:               component.NewID(metadata.Type),
 		TranslationStrategy: otlptranslator.UnderscoreEscapingWithSuffixes,
+		Histograms:          promfront.Classic,
+		ZeroSamples:         true,
+		StaleAfter:          1,
+		Limits:              LimitsConfig{Total: 1_000_000},
 		Timeout:             exporterhelper.NewDefaultTimeoutConfig(),
 		Queue:               configoptional.Default(exporterhelper.NewDefaultQueueConfig()),
 		Retry:               retry,

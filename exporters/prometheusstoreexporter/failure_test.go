@@ -63,9 +63,9 @@ func TestDiskErrorsFailTheBatch(t *testing.T) {
 		want  string
 		ended int // rollbacks
 	}{
-		"append":         {&flaky{appendErr: errDisk}, "append to the store: no space left on device", 1},
-		"commit":         {&flaky{commitErr: errDisk}, "commit to the store: no space left on device", 0},
-		"store not open": {&flaky{appendErr: promstore.ErrNotOpen}, "append to the store: the Prometheus store is not open", 1},
+		"append":         {&flaky{appendErr: errDisk}, "write to the store: append: no space left on device", 1},
+		"commit":         {&flaky{commitErr: errDisk}, "write to the store: commit: no space left on device", 0},
+		"store not open": {&flaky{appendErr: promstore.ErrNotOpen}, "write to the store: append: the Prometheus store is not open", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newFlakyWorld(t, tc.store, settings{"retry_on_failure": map[string]any{"enabled": false}})
@@ -112,18 +112,28 @@ func (h *healing) AppenderV2(ctx context.Context) storage.AppenderV2 {
 	return h.flaky.AppenderV2(ctx)
 }
 
+// A batch whose sender gives up in the middle leaves nothing behind.
 func TestCancelledBatchIsRolledBack(t *testing.T) {
-	store := &flaky{}
+	ctx, cancel := context.WithCancel(t.Context())
+	store := &cancelling{flaky: &flaky{}, cancel: cancel}
 	w := newFlakyWorld(t, store, settings{"retry_on_failure": map[string]any{"enabled": false}})
 	b := newBatch(now())
-	for range 1000 { // the converter looks at the context every 128 points
-		b.gauge("depth", 1)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
+	b.gauge("depth", 1)
+	b.gauge("length", 1)
 	require.ErrorIs(t, w.exporter.ConsumeMetrics(ctx, b.metrics), context.Canceled)
 	assert.Equal(t, 0, store.commits)
 	assert.Equal(t, 1, store.rollbacks)
+}
+
+// cancelling is a store at whose first append the caller gives up.
+type cancelling struct {
+	*flaky
+	cancel context.CancelFunc
+}
+
+func (c *cancelling) AppenderV2(ctx context.Context) storage.AppenderV2 {
+	c.cancel()
+	return c.flaky.AppenderV2(ctx)
 }
 
 func TestStartNamesTheMissingStore(t *testing.T) {

@@ -63,7 +63,6 @@ func TestOneBadSampleNeverCostsTheOthers(t *testing.T) {
 		before func(*batch)
 		bad    func(*batch, pmetric.NumberDataPointSlice)
 		reason string
-		more   int64 // samples of target_info besides the one, because the bad point stretches the batch's time range
 	}{
 		"out of order": {
 			store:  settings{"out_of_order_time_window": "0s"},
@@ -79,7 +78,6 @@ func TestOneBadSampleNeverCostsTheOthers(t *testing.T) {
 				b.number(points, 1, "n", "bad").SetTimestamp(pcommon.NewTimestampFromTime(at.Add(-30 * time.Minute)))
 			},
 			reason: "too_old",
-			more:   4, // at -10m, -7.5m, -5m and -2.5m; earlier ones are outside the window
 		},
 		"older than anything the store takes": {
 			before: func(b *batch) { b.gauge("depth", 1, "n", "bad") },
@@ -123,13 +121,10 @@ func TestOneBadSampleNeverCostsTheOthers(t *testing.T) {
 			},
 			reason: "bad_histogram",
 		},
-		"delta sum": {
-			bad: func(b *batch, _ pmetric.NumberDataPointSlice) {
-				sum := b.sum("requests", "1", true)
-				sum.SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
-				b.number(sum.DataPoints(), 1)
-			},
-			reason: "delta_temporality",
+		"delta intervals that overlap": {
+			before: func(b *batch) { deltaSum(b, at.Add(-20*time.Second), at.Add(-10*time.Second)) },
+			bad:    func(b *batch, _ pmetric.NumberDataPointSlice) { deltaSum(b, at.Add(-15*time.Second), at) },
+			reason: "overlapping_delta",
 		},
 		"attribute without a name": {
 			bad:    func(b *batch, points pmetric.NumberDataPointSlice) { b.number(points, 1, "", "bad") },
@@ -157,9 +152,58 @@ func TestOneBadSampleNeverCostsTheOthers(t *testing.T) {
 			want := map[bool]string{true: "4853", false: "4851"}[name == "twice in one batch"]
 			assert.Equal(t, "99", w.value(`count(depth{n=~"[0-9]+"})`, at))
 			assert.Equal(t, want, w.value(`sum(depth{n=~"[0-9]+"})`, at))
-			w.assertSamples(stored+99+targetInfo+tc.more, counts{tc.reason: 1})
+			w.assertSamples(stored+99+targetInfo, counts{tc.reason: 1})
 		})
 	}
+}
+
+func deltaSum(b *batch, from, to time.Time) {
+	sum := b.sum("requests", "1", true)
+	sum.SetAggregationTemporality(pmetric.AggregationTemporalityDelta)
+	p := b.number(sum.DataPoints(), 1)
+	p.SetStartTimestamp(pcommon.NewTimestampFromTime(from))
+	p.SetTimestamp(pcommon.NewTimestampFromTime(to))
+}
+
+// Delta points are stored as what Prometheus has, a counter; a batch that is sent again adds nothing.
+func TestDeltasAreAddedUp(t *testing.T) {
+	w := newWorld(t, nil, nil)
+	at := now()
+	for _, ago := range []time.Duration{30 * time.Second, 20 * time.Second, 20 * time.Second, 10 * time.Second} {
+		b := newBatch(at)
+		deltaSum(b, at.Add(-ago-10*time.Second), at.Add(-ago))
+		w.push(b)
+	}
+	assert.Equal(t, "3", w.value("requests_total", at))
+	assert.Equal(t, "3", w.value("max_over_time(requests_total[1m]) - min_over_time(requests_total[1m])", at), "from a zero sample on")
+	w.assertSamples(4*(1+targetInfo), nil)
+}
+
+// A resource that stops exporting has its series end, as a target that cannot be scraped.
+func TestSilentResourceGoesStale(t *testing.T) {
+	w := newWorld(t, nil, nil)
+	at := now()
+	for _, ago := range []time.Duration{time.Second, 0} { // an export a second
+		b := newBatch(at.Add(-ago))
+		b.gauge("depth", 1)
+		w.push(b)
+	}
+	require.NotEmpty(t, w.query("depth", at))
+	require.Eventually(t, func() bool { return len(w.query(`{__name__=~"depth|target_info"}`, time.Now())) == 0 }, 10*time.Second, 100*time.Millisecond)
+	assert.NotEmpty(t, w.query("depth", at.Add(time.Second)), "the last value holds until the next was due")
+}
+
+// Beyond a limit points are summed into one series that says so.
+func TestLimitedSeriesOverflow(t *testing.T) {
+	w := newWorld(t, nil, settings{"limits": map[string]any{"per_metric": 3}})
+	b := newBatch(now())
+	counters := b.sum("requests", "1", true).DataPoints()
+	for n := range 10 {
+		b.number(counters, 1, "n", strconv.Itoa(n))
+	}
+	w.push(b)
+	assert.Equal(t, "3", w.value(`count(requests_total{n!=""})`, b.at))
+	assert.Equal(t, "7", w.value(`requests_total{otel_metric_overflow="true"}`, b.at))
 }
 
 // A re-sent batch is stored once and refused nowhere: senders retry after a lost answer.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/tailgate-otel/tailgate/internal/promfront"
 )
 
 // reportEvery is how often one reason may be logged. A misconfigured sender is refused at every export; the counters
@@ -17,29 +19,30 @@ type report struct {
 	logger *zap.Logger
 
 	mu      sync.Mutex // guards the fields below
-	last    [reasonCount]time.Time
-	pending [reasonCount]int64
+	last    [promfront.ReasonCount]time.Time
+	pending [promfront.ReasonCount]int64
 }
 
 func newReport(logger *zap.Logger) *report { return &report{logger: logger} }
 
-func (r *report) say(t *tally) {
-	for why, n := range t.refused {
+func (r *report) say(t promfront.Tally) {
+	for i, n := range t.Refused {
 		if n == 0 {
 			continue
 		}
+		why := promfront.Reason(i)
 		if total, due := r.due(why, n, time.Now()); due {
 			r.logger.Warn("samples refused, the rest of the batch is stored",
-				zap.String("reason", reasonNames[why]),
+				zap.String("reason", why.String()),
 				zap.Int64("count", total),
-				zap.String("example", t.examples[why]),
-				zap.String("hint", hints[why]))
+				zap.String("example", t.Examples[why]),
+				zap.String("hint", why.Hint()))
 		}
 	}
 }
 
 // due adds n to what is waiting to be reported, and returns the sum when it is time for a line.
-func (r *report) due(why int, n int64, now time.Time) (int64, bool) {
+func (r *report) due(why promfront.Reason, n int64, now time.Time) (int64, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.pending[why] += n

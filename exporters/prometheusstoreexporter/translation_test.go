@@ -141,6 +141,26 @@ func TestAPIAnswersLikePrometheus(t *testing.T) {
 	assert.Equal(t, "3.14.0", build["version"])
 }
 
+func TestHistogramLayouts(t *testing.T) {
+	classic := []string{"http_server_request_duration_seconds_bucket", "http_server_request_duration_seconds_count", "http_server_request_duration_seconds_sum"}
+	for layout, want := range map[string][]string{
+		"classic": append(classic[:3:3], "target_info"),
+		"nhcb":    {"http_server_request_duration_seconds", "target_info"},
+		"both":    append(append([]string{"http_server_request_duration_seconds"}, classic...), "target_info"),
+	} {
+		t.Run(layout, func(t *testing.T) {
+			w := newWorld(t, nil, settings{"histograms": layout})
+			b := newBatch(now())
+			classicHistogram(b)
+			w.push(b)
+			assert.Equal(t, want, w.names())
+			if layout != "classic" {
+				assert.Equal(t, "6", w.value("histogram_count(http_server_request_duration_seconds)", b.at))
+			}
+		})
+	}
+}
+
 func TestTranslationStrategies(t *testing.T) {
 	for strategy, want := range map[string][]string{
 		"UnderscoreEscapingWithSuffixes":    {"http_requests_total", "rpc_duration_seconds", "target_info"},

@@ -22,6 +22,7 @@ type Front struct {
 	ids         atomic.Uint64
 	series      atomic.Int64 // in the cache
 	sources     atomic.Int64 // whose points go to overflow series
+	forgotten   atomic.Int64 // when Sweep last looked for what is to be forgotten, in ms
 	refusals    refusals
 
 	mu        sync.RWMutex // guards the maps; taken after the lock of a group, if with one
@@ -144,9 +145,12 @@ type Offenders struct {
 	Resources []Offender
 }
 
-// Offenders returns the n metrics and the n resources with the most series.
+// Offenders returns the n metrics and the n resources with the most series. With 0 it only has their number, and is cheap.
 func (f *Front) Offenders(n int) Offenders {
 	out := Offenders{Series: int(f.series.Load())}
+	if n <= 0 {
+		return out
+	}
 	f.mu.RLock()
 	for name, c := range f.metrics {
 		out.Metrics = append(out.Metrics, Offender{name, int(c.series.Load())})

@@ -55,15 +55,20 @@ func (f *Front) patience(r *resource) int64 {
 // every few seconds: a marker is late by at most the time between two calls. There is nothing to call at the end: markers
 // at shutdown would make a gap of every restart of the collector.
 func (f *Front) Sweep(ctx context.Context, now time.Time) error {
+	// Looking at every entry is worth it 16 times in that span; otherwise a sweep looks at resources.
+	forget := now.UnixMilli()-f.forgotten.Load() >= f.opts.Forget.Milliseconds()/16
+	if forget {
+		f.forgotten.Store(now.UnixMilli())
+	}
 	for _, g := range f.allGroups() {
-		if err := f.sweepGroup(ctx, g, now.UnixMilli()); err != nil {
+		if err := f.sweepGroup(ctx, g, now.UnixMilli(), forget); err != nil {
 			return fmt.Errorf("mark series of %s/%s as stale: %w", g.job, g.instance, err)
 		}
 	}
 	return nil
 }
 
-func (f *Front) sweepGroup(ctx context.Context, g *group, now int64) error {
+func (f *Front) sweepGroup(ctx context.Context, g *group, now int64, forget bool) error {
 	w := f.writer(ctx)
 	defer f.writers.Put(w)
 	defer w.forget()
@@ -77,7 +82,9 @@ func (f *Front) sweepGroup(ctx context.Context, g *group, now int64) error {
 			}
 		}
 	}
-	f.forget(g, now-f.opts.Forget.Milliseconds())
+	if forget {
+		f.forget(g, now-f.opts.Forget.Milliseconds())
+	}
 	return nil
 }
 
@@ -133,9 +140,7 @@ func (w *writer) mark(s *stream, i int, t int64, native bool) {
 		if _, ok := ReasonOf(err); !ok {
 			w.fail(err)
 		}
-		return
 	}
-	w.tally.Stale++
 }
 
 // isNative reports whether series i of the stream holds native histograms.

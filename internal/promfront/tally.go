@@ -6,8 +6,6 @@ type Tally struct {
 	Samples, Exemplars int64
 	// Zeros are zero samples at a start time.
 	Zeros int64
-	// Stale are stale markers for a target_info that another has replaced; those of Sweep are not counted.
-	Stale int64
 	// Refused counts samples by Reason. What could not be translated counts one per data point.
 	Refused [ReasonCount]int64
 	// Examples has one refused sample per reason in words, for a log.

@@ -3,10 +3,12 @@
 package metadata
 
 import (
+	"context"
 	"errors"
 	"sync"
 
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/embedded"
 	"go.opentelemetry.io/otel/trace"
 
 	"go.opentelemetry.io/collector/component"
@@ -28,8 +30,11 @@ type TelemetryBuilder struct {
 	registrations                            []metric.Registration
 	ExporterPrometheusstoreExemplarsAppended metric.Int64Counter
 	ExporterPrometheusstoreExemplarsRefused  metric.Int64Counter
+	ExporterPrometheusstorePointsOverflowed  metric.Int64Counter
 	ExporterPrometheusstoreSamplesAppended   metric.Int64Counter
 	ExporterPrometheusstoreSamplesRefused    metric.Int64Counter
+	ExporterPrometheusstoreSeries            metric.Int64ObservableGauge
+	ExporterPrometheusstoreZeroSamples       metric.Int64Counter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -41,6 +46,31 @@ type telemetryBuilderOptionFunc func(mb *TelemetryBuilder)
 
 func (tbof telemetryBuilderOptionFunc) apply(mb *TelemetryBuilder) {
 	tbof(mb)
+}
+
+// RegisterExporterPrometheusstoreSeriesCallback sets callback for observable ExporterPrometheusstoreSeries metric.
+func (builder *TelemetryBuilder) RegisterExporterPrometheusstoreSeriesCallback(cb metric.Int64Callback) error {
+	reg, err := builder.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		cb(ctx, &observerInt64{inst: builder.ExporterPrometheusstoreSeries, obs: o})
+		return nil
+	}, builder.ExporterPrometheusstoreSeries)
+	if err != nil {
+		return err
+	}
+	builder.mu.Lock()
+	defer builder.mu.Unlock()
+	builder.registrations = append(builder.registrations, reg)
+	return nil
+}
+
+type observerInt64 struct {
+	embedded.Int64Observer
+	inst metric.Int64Observable
+	obs  metric.Observer
+}
+
+func (oi *observerInt64) Observe(value int64, opts ...metric.ObserveOption) {
+	oi.obs.ObserveInt64(oi.inst, value, opts...)
 }
 
 // Shutdown unregister all registered callbacks for async instruments.
@@ -73,6 +103,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		metric.WithUnit("{exemplar}"),
 	)
 	errs = errors.Join(errs, err)
+	builder.ExporterPrometheusstorePointsOverflowed, err = builder.meter.Int64Counter(
+		"otelcol_exporter_prometheusstore_points_overflowed",
+		metric.WithDescription("Data points that were summed into an overflow series because a limit on series is reached. [Development]"),
+		metric.WithUnit("{datapoint}"),
+	)
+	errs = errors.Join(errs, err)
 	builder.ExporterPrometheusstoreSamplesAppended, err = builder.meter.Int64Counter(
 		"otelcol_exporter_prometheusstore_samples_appended",
 		metric.WithDescription("Samples that the store has taken and committed; a classic histogram point is one sample per bucket, plus sum and count. [Development]"),
@@ -82,6 +118,18 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	builder.ExporterPrometheusstoreSamplesRefused, err = builder.meter.Int64Counter(
 		"otelcol_exporter_prometheusstore_samples_refused",
 		metric.WithDescription("Samples that were refused while the rest of their batch was stored. What cannot be translated counts one per data point. [Development]"),
+		metric.WithUnit("{sample}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterPrometheusstoreSeries, err = builder.meter.Int64ObservableGauge(
+		"otelcol_exporter_prometheusstore_series",
+		metric.WithDescription("Series that were written lately, to which the limits apply. [Development]"),
+		metric.WithUnit("{series}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ExporterPrometheusstoreZeroSamples, err = builder.meter.Int64Counter(
+		"otelcol_exporter_prometheusstore_zero_samples",
+		metric.WithDescription("Zero samples at the start time of series that were new or had restarted. [Development]"),
 		metric.WithUnit("{sample}"),
 	)
 	errs = errors.Join(errs, err)
