@@ -19,6 +19,10 @@ type difference struct {
 
 var differences = []difference{
 	{
+		regexp.MustCompile(`^unit .*: none, got `),
+		"OpenMetrics and protobuf have a place for the unit, which contrib leaves empty",
+	},
+	{
 		regexp.MustCompile(`^exemplars .*rpc.*: none, got `),
 		"contrib shows exemplars of native histograms in a form of which Prometheus reads those of one histogram per family",
 	},

@@ -34,6 +34,11 @@ type running struct {
 // start creates an exporter of the factory with the configuration and starts it.
 func start(t testing.TB, factory exporter.Factory, config map[string]any) *running {
 	t.Helper()
+	return startWith(t, factory, config, func(*exporter.Settings) {})
+}
+
+func startWith(t testing.TB, factory exporter.Factory, config map[string]any, change func(*exporter.Settings)) *running {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "page") // t.TempDir is too long for a socket's name
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
@@ -46,6 +51,7 @@ func start(t testing.TB, factory exporter.Factory, config map[string]any) *runni
 	require.NoError(t, confmap.NewFromStringMap(merged).Unmarshal(cfg))
 	require.NoError(t, confmap.Validate(cfg))
 	set := exportertest.NewNopSettings(factory.Type())
+	change(&set)
 	e, err := factory.CreateMetrics(t.Context(), set, cfg)
 	require.NoError(t, err)
 	require.NoError(t, e.Start(t.Context(), componenttest.NewNopHost()))

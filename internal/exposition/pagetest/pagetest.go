@@ -134,6 +134,7 @@ func Diff(a, b Page) []string {
 	out = append(out, diff("series", a.Series, b.Series)...)
 	out = append(out, diff("type", a.Types, b.Types)...)
 	out = append(out, diff("help", a.Help, b.Help)...)
+	out = append(out, diff("unit", a.Units, b.Units)...)
 	join := func(m map[string][]string) map[string]string {
 		joined := map[string]string{}
 		for k, v := range m {
