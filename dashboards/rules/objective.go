@@ -21,7 +21,8 @@ type objective struct {
 	Period time.Duration
 	Total  formula // requests per second over the window short, by job
 	Bad    formula // bad ones among them, with the same labels, 0 where there are none
-	// Floor is how many requests the long window must have seen. Below it, a few bad ones are a share that says nothing.
+	// Floor is how many requests there must be in the long window, at the mean rate within it. Below, a few bad ones are a
+	// share that says nothing.
 	Floor float64
 	Look  Look
 }
