@@ -34,7 +34,8 @@ BENCH_FLAGS ?=
 # How long each fuzz target runs.
 FUZZTIME ?= 10m
 FUZZ_TARGETS := internal/otlpwire:FuzzParse internal/probability:FuzzRewrite \
-	processors/tailsamplingprocessor/differential:FuzzDifferential
+	processors/tailsamplingprocessor/differential:FuzzDifferential \
+	extensions/prometheusstoreextension/internal/ruling:FuzzLoad
 
 say = @printf '\033[1m==> %s\033[0m\n' $(1)
 
@@ -56,7 +57,7 @@ test: build generate-check lint viewer-test unit e2e ## Generated files, lint, u
 # looks at the memory of a whole process is tested without the race detector, whose memory is not the product's.
 WEIGHING := -e /faults$$ -e /benchmark/internal/probe$$
 .PHONY: unit
-unit: need-go need-cc need-chromium $(VIEWER)/dist/app.js ## Unit tests of all packages, under the race detector
+unit: need-go need-cc need-chromium need-alertmanager $(VIEWER)/dist/app.js ## Unit tests of all packages, under the race detector
 	$(call say,'unit tests with the race detector')
 	@CGO_ENABLED=1 go test -race -timeout 20m $$(go list ./... | grep -v -e /test/ -e /cmd/tailgate$$ $(WEIGHING))
 	$(call say,'tests that kill processes and weigh them')
@@ -200,7 +201,7 @@ define install
 	@echo "==> installing $(1) (Debian)"; $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) >/dev/null
 endef
 
-.PHONY: need-go need-node need-cc need-chromium
+.PHONY: need-go need-node need-cc need-chromium need-alertmanager
 need-go:
 	@command -v go >/dev/null || { echo "Go 1.26 or newer is needed and not on the PATH" >&2; exit 1; }
 
@@ -217,4 +218,10 @@ endif
 need-chromium:
 ifeq ($(shell command -v chromium),)
 	$(call install,chromium)
+endif
+
+need-alertmanager:
+ifeq ($(shell command -v prometheus-alertmanager),)
+	$(call install,prometheus-alertmanager)
+	@! [ -d /run/systemd/system ] || $(SUDO) systemctl disable --quiet --now prometheus-alertmanager # tests run their own
 endif

@@ -84,7 +84,7 @@ func TestImportBorders(t *testing.T) {
 			}
 		}
 	}
-	for _, tree := range []string{"telemetry", "internal", "gateway", "dashboards", "demo", "extensions", "exporters", "processors", "providers"} {
+	for _, tree := range []string{"telemetry", "internal", "gateway", "dashboards", "demo", "extensions", "exporters", "processors", "receivers", "providers"} {
 		if checked[tree] == 0 {
 			t.Errorf("no package below %s was checked", tree)
 		}

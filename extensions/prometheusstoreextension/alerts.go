@@ -41,7 +41,7 @@ func (s *store) openRules(ctx context.Context, host component.Host, run *running
 		return err
 	}
 	run.rules, err = ruling.New(ruling.Settings{
-		Engine:         run.db.engine,
+		Engine:         run.db.ruling,
 		Queryable:      run.db,
 		Appendable:     run.intake,
 		Logger:         run.logger,

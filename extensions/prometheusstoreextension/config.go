@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension/internal/promconfig"
+	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension/internal/ruling"
 	"github.com/tailgate-otel/tailgate/internal/confkeys"
 	"github.com/tailgate-otel/tailgate/internal/quantity"
 	"github.com/tailgate-otel/tailgate/internal/yamlkeys"
@@ -261,7 +262,8 @@ func (c *Config) validateRules() []error {
 const minQueue = 128 << 10
 
 func (c *Config) validateFragment() []error {
-	prom, err := c.Load(slog.New(slog.DiscardHandler))
+	discard := slog.New(slog.DiscardHandler)
+	prom, err := c.Load(discard)
 	if err != nil {
 		return []error{err}
 	}
@@ -273,6 +275,12 @@ func (c *Config) validateFragment() []error {
 		if len(prom.RuleFiles) > 0 {
 			errs = append(errs, errors.New("rule_files: there are no rules in mode agent, which has nothing to query; use mode server"))
 		}
+	}
+	if _, err := ruling.LoadAlerting(c.Alerting, discard); err != nil {
+		errs = append(errs, err)
+	}
+	if _, err := ruling.Load(ruling.Sources{Files: c.RuleFiles}, discard); err != nil {
+		errs = append(errs, err)
 	}
 	return errs
 }

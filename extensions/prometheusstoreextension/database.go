@@ -28,6 +28,7 @@ const maxBlock = 31 * 24 * time.Hour
 type database struct {
 	*tsdb.DB
 	engine    *promql.Engine
+	ruling    *promql.Engine // of rules, so that alerts do not queue behind dashboards
 	retention time.Duration
 
 	// reach is how far before the newest sample the database takes any: half a block for samples in order, the
@@ -47,22 +48,26 @@ func openDatabase(cfg *Config, registry *prometheus.Registry, abilities features
 	if err != nil {
 		return nil, errors.Join(openError(cfg.Directory, err), db.Close())
 	}
-	engine := promql.NewEngine(promql.EngineOpts{
+	settings := engineOptions(cfg, logger)
+	ruling := promql.NewEngine(settings)
+	settings.Reg, settings.ActiveQueryTracker, settings.FeatureRegistry = registry, tracker, abilities
+	engine := promql.NewEngine(settings)
+	return &database{
+		DB: db, engine: engine, ruling: ruling, retention: time.Duration(cfg.Retention.Time),
+		reach: max(time.Duration(cfg.OutOfOrderTimeWindow), time.Duration(tsdb.DefaultBlockDuration/2)*time.Millisecond),
+	}, nil
+}
+
+func engineOptions(cfg *Config, logger *slog.Logger) promql.EngineOpts {
+	return promql.EngineOpts{
 		Logger:               logger,
-		Reg:                  registry,
 		MaxSamples:           cfg.Query.MaxSamples,
 		Timeout:              time.Duration(cfg.Query.Timeout),
-		ActiveQueryTracker:   tracker,
 		LookbackDelta:        time.Duration(cfg.Query.LookbackDelta),
 		EnableAtModifier:     true,
 		EnableNegativeOffset: true,
 		Parser:               parser.NewParser(parser.Options{}),
-		FeatureRegistry:      abilities,
-	})
-	return &database{
-		DB: db, engine: engine, retention: time.Duration(cfg.Retention.Time),
-		reach: max(time.Duration(cfg.OutOfOrderTimeWindow), time.Duration(tsdb.DefaultBlockDuration/2)*time.Millisecond),
-	}, nil
+	}
 }
 
 func (d *database) bounds(now time.Time) (oldest, newest time.Time) {
@@ -118,7 +123,7 @@ func openError(dir string, err error) error {
 
 // close must not run while a query or an append is in progress.
 func (d *database) close() error {
-	return errors.Join(d.engine.Close(), d.DB.Close())
+	return errors.Join(d.ruling.Close(), d.engine.Close(), d.DB.Close())
 }
 
 // demoted passes the database's own log on with info as debug: a start would print a page of replay steps. Warnings and

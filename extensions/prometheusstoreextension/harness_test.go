@@ -48,7 +48,8 @@ func newInstance(t *testing.T, dir string, keys settings) *instance {
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(short)) })
 	socket := filepath.Join(short, "s")
 	http1 := map[string]any{"transport": "unix", "endpoint": socket}
-	all := map[string]any{"directory": dir, "http": http1, "self_metrics": map[string]any{"interval": "0s"}}
+	all := map[string]any{"directory": dir, "http": http1, "self_metrics": map[string]any{"interval": "0s"},
+		"rules": map[string]any{"builtin": false}}
 	maps.Copy(all, keys)
 	if more, ok := keys["http"].(map[string]any); ok {
 		maps.Copy(http1, more)

@@ -19,6 +19,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+
+	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension"
 )
 
 // listening starts a store on a port of the loopback interface and returns the port's address.
@@ -194,8 +196,9 @@ func TestTheStoreAndItsCollectorAreInTheStore(t *testing.T) {
 func TestRuleFilesThatAreWrong(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bad.yml")
 	require.NoError(t, os.WriteFile(file, []byte("groups:\n  - name: a\n    rules:\n      - record: x\n        expr: sum(\n"), 0o600))
-	i := newInstance(t, t.TempDir(), settings{"rule_files": []any{file}})
-	err := i.extension.Start(t.Context(), host{})
-	require.Error(t, err)
-	assert.Contains(t, err.Error(), file+":")
+	cfg := prometheusstoreextension.NewFactory().CreateDefaultConfig()
+	require.NoError(t, confmap.NewFromStringMap(settings{"rule_files": []any{file}}).Unmarshal(cfg))
+	err := confmap.Validate(cfg)
+	require.Error(t, err, "validate finds it, not only the start")
+	assert.Contains(t, err.Error(), file+":5:15")
 }

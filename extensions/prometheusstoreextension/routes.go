@@ -52,6 +52,7 @@ func (s *store) routes(run *running) (http.Handler, error) {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(run.registry, promhttp.HandlerOpts{Registry: run.registry}))
 	mux.HandleFunc("GET /-/healthy", say("Tailgate's Prometheus store is healthy.\n"))
 	mux.Handle("GET /-/ready", gate.guard(say("Tailgate's Prometheus store is ready.\n")))
+	mux.Handle("GET /graph", http.RedirectHandler(viewerweb.Prefix, http.StatusFound)) // where links in alerts lead
 	mux.Handle("GET /{$}", http.RedirectHandler(viewerweb.Prefix, http.StatusFound))
 	return mux, nil
 }

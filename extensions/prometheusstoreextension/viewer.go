@@ -19,4 +19,4 @@ func newViewer(cfg ViewerConfig) (*viewerweb.Handler, error) {
 }
 
 // builtinRules are the generated alerting and recording rules.
-func builtinRules() fs.FS { return nil }
+func builtinRules() fs.FS { return dist.Rules() }
