@@ -295,18 +295,21 @@ func (s *Shard) followKept(now Now, n int32, e *entry) {
 // memory of drops, which takes one new trace in 4,000 for a dropped one, says that there was a decision at all. A trace that
 // was turned away is open again with spans that it is wanted for.
 func (s *Shard) followDropped(now Now, n int32, e *entry) {
-	proven := s.late(now, e)
-	turned := s.mayBeTurned(now.Mono, e.hash, proven)
+	proven, turned := s.late(now, e), s.decided.turned(e.hash)
 	t := policy.Trace{ID: e.id, Facts: &e.facts, Bits: s.entries.bitsOf(n)}
-	if turned && s.program.Wanted(&t) {
+	wanted := s.program.Wanted(&t)
+	if turned && wanted {
 		s.reopen(now, n)
 		return
 	}
 	v, certain := s.program.Certain(&t)
-	if turned || proven && !s.set.Rescue || !certain || v.Outcome != policy.Sampled || s.set.SpanIngest {
+	saved := certain && v.Outcome == policy.Sampled && !s.set.SpanIngest
+	if turned || !saved || proven && !s.set.Rescue || !proven && !wanted && s.turnedLately(now.Mono) {
 		s.stats.SpansLateDropped += uint64(e.facts.Spans)
 		s.stats.SpansDropped[DropLate] += uint64(e.facts.Spans)
-		s.note(now, e.id, noteDropped, 0)
+		if !turned { // else no note has told of the drop, and a later one must not, lest a restart take a new trace for dropped
+			s.note(now, e.id, noteDropped, 0)
+		}
 		s.remove(n)
 		return
 	}

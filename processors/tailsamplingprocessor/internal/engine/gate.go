@@ -50,6 +50,7 @@ type gate struct {
 	fragment uint64 // whose resource has this mark
 	resource policy.Mark
 	seen     policy.Seen
+	trace    policy.Trace // at hand
 }
 
 // candidate is a trace at the gate. Facts and bits are those of the request's spans alone.
@@ -154,8 +155,9 @@ func (s *Shard) judge(now Now, c *candidate, th probability.Threshold) Fate {
 	if c.sure {
 		return Enters
 	}
-	t := policy.Trace{ID: c.id, Facts: &c.facts, Bits: c.bits}
-	wanted := s.program.Wanted(&t)
+	t := &s.gate.trace
+	*t = policy.Trace{ID: c.id, Facts: &c.facts, Bits: c.bits}
+	wanted := s.program.Wanted(t)
 	switch {
 	case c.entry != none:
 		if wanted {
@@ -163,7 +165,7 @@ func (s *Shard) judge(now Now, c *candidate, th probability.Threshold) Fate {
 		}
 		return Enters
 	case c.dropped:
-		return s.judgeDropped(now, c, &t, wanted)
+		return s.judgeDropped(now, c, t, wanted)
 	case wanted || th == probability.Always:
 		return Enters
 	case th.Keeps(c.randomness):
@@ -182,13 +184,12 @@ func (s *Shard) judge(now Now, c *candidate, th probability.Threshold) Fate {
 	return Turned
 }
 
-// turnedFor is how long after traces were turned away an unproven drop may be one of those: as long as drops are remembered
-// by default.
+// turnedFor is how long an unproven drop may be that of a trace that was turned away: as long as drops are remembered by
+// default. Late spans bring such a trace back only if it is wanted for them, not because all are kept: others stand for it.
 const turnedFor = 10 * time.Minute
 
-// mayBeTurned reports whether a dropped trace was turned away, as far as is known.
-func (s *Shard) mayBeTurned(now time.Duration, hash uint64, proven bool) bool {
-	return s.decided.turned(hash) || !proven && s.turnedAt > 0 && now-s.turnedAt < turnedFor
+func (s *Shard) turnedLately(now time.Duration) bool {
+	return s.turnedAt > 0 && now-s.turnedAt < turnedFor
 }
 
 // judgeDropped lets spans of dropped traces follow the decision without taking room. A trace that was turned away, as one
@@ -198,6 +199,7 @@ func (s *Shard) judgeDropped(now Now, c *candidate, t *policy.Trace, wanted bool
 	age, proven := s.decided.age(h, now.Mono)
 	if wanted && (!proven || s.decided.turned(h)) {
 		s.memory.Forget(c.id)
+		s.note(now, c.id, noteAnew, 0)
 		return Enters
 	}
 	if proven && s.set.Rescue {

@@ -49,6 +49,7 @@ type comparison struct {
 	now     time.Duration
 	ids     []pcommon.TraceID // spans come of these at the moment
 	spans   int
+	gates   bool       // some requests come to a gate
 	pending []Decision // to be done, and what the twin says of each
 	expect  []twinDecision
 	step    string
@@ -73,6 +74,7 @@ func newComparison(t *testing.T, r *rand.Rand) *comparison {
 	if r.IntN(2) == 0 && !c.set.Notes { // a carried record is there twice after a restart
 		c.set.Sums = sums
 	}
+	c.gates = r.IntN(2) == 0 && !c.set.Notes && c.set.MaxTraceBytes == 0 // what was turned away has no sizes, and no notes
 	c.log.SegmentSize = 4 << 10
 	limit := pick(r, 0, 48<<10)
 	if c.set.Notes { // what is restored has no times and no sizes of its former life
@@ -161,13 +163,17 @@ func (c *comparison) request() {
 			c.span(ss.Spans().AppendEmpty())
 		}
 	}
+	if c.feeder.weigh = c.gates && c.IntN(3) > 0; c.feeder.weigh {
+		c.feeder.level = pick[Level](c.Rand, 0, 4, 12)
+	}
+	c.twin.atGate(c.now, c.spansOf(rs), c.feeder.weigh, c.feeder.level)
 	next := c.each(rs)
 	_, err := c.feeder.feed(moment(c.now), rs, 0, func() bool {
 		if err := next(false); err != nil {
 			c.fail("the shard takes a span, the twin says: %v", err)
 		}
 		if c.IntN(6) == 0 {
-			c.twin.settle()
+			c.twin.settle(c.now)
 			return true
 		}
 		return false
@@ -177,7 +183,7 @@ func (c *comparison) request() {
 			c.fail("the shard refuses a span: %v, the twin says: %v", err, want)
 		}
 	}
-	c.twin.settle()
+	c.twin.settle(c.now)
 }
 
 // each returns what gives the twin the next span of rs.
@@ -185,23 +191,40 @@ func (c *comparison) each(rs ptrace.ResourceSpans) func(full bool) error {
 	scope, i := 0, 0
 	fragment := c.feeder.last + 1
 	return func(full bool) error {
-		for i == rs.ScopeSpans().At(scope).Spans().Len() {
-			scope, i = scope+1, 0
+		for i == rs.ScopeSpans().At(scope).Spans().Len() || c.twin.turned(rs.ScopeSpans().At(scope).Spans().At(i).TraceID()) {
+			if i++; i >= rs.ScopeSpans().At(scope).Spans().Len() {
+				scope, i = scope+1, 0
+			}
 		}
 		ss := rs.ScopeSpans().At(scope)
 		span := ss.Spans().At(i)
 		i++
-		noise, _ := span.Attributes().Get("noise")
-		service, _ := rs.Resource().Attributes().Get("service.name")
-		err := c.twin.add(c.now, span.TraceID(), twinSpan{
-			root: span.ParentSpanID().IsEmpty(), bad: span.Status().Code() == ptrace.StatusCodeError,
-			noise: noise.Str() == "yes", shop: service.Str() == "shop", text: spanText(rs, ss, span),
-		}, full)
+		err := c.twin.add(c.now, span.TraceID(), asTwin(rs, ss, span), full)
 		if t := c.twin.find(span.TraceID()); t != nil && err == nil {
 			t.measure(fragment, scope, rs, ss, span)
 		}
 		return err
 	}
+}
+
+func asTwin(rs ptrace.ResourceSpans, ss ptrace.ScopeSpans, span ptrace.Span) twinSpan {
+	noise, _ := span.Attributes().Get("noise")
+	service, _ := rs.Resource().Attributes().Get("service.name")
+	return twinSpan{
+		root: span.ParentSpanID().IsEmpty(), bad: span.Status().Code() == ptrace.StatusCodeError,
+		noise: noise.Str() == "yes", shop: service.Str() == "shop", text: spanText(rs, ss, span),
+	}
+}
+
+// spansOf returns the spans of a request by trace.
+func (c *comparison) spansOf(rs ptrace.ResourceSpans) map[pcommon.TraceID][]twinSpan {
+	spans := map[pcommon.TraceID][]twinSpan{}
+	for _, ss := range rs.ScopeSpans().All() {
+		for _, span := range ss.Spans().All() {
+			spans[span.TraceID()] = append(spans[span.TraceID()], asTwin(rs, ss, span))
+		}
+	}
+	return spans
 }
 
 func (c *comparison) span(span ptrace.Span) {
@@ -311,6 +334,9 @@ func (c *comparison) compare() {
 		}
 		if w := want[at]; d.Reason != w.reason || int(d.Spans) != len(w.spans) {
 			c.fail("the shard keeps %x for %s with %d spans, the twin for %s with %d", d.ID, d.Reason, d.Spans, w.reason, len(w.spans))
+		}
+		if w := want[at]; !c.set.Notes && (d.HasTh != (w.th > 0) || d.Threshold != w.th) { // a restart may forget it
+			c.fail("the shard keeps %x for %s with threshold %x (%v), the twin with %x", d.ID, d.Reason, d.Threshold, d.HasTh, w.th)
 		}
 		c.pending, c.expect = append(c.pending, *d), append(c.expect, want[at])
 		want = slices.Delete(want, at, at+1)

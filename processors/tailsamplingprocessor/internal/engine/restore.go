@@ -14,6 +14,7 @@ const (
 	noteDropped   byte = iota
 	noteKept           // decided, to be handed on; Data is a thresholdNote
 	noteDelivered      // accepted by whoever comes next; Data is the position of the newest record
+	noteAnew           // what comes from here on begins a new trace, although one of the id was dropped
 	noteGate           // let in by chance; Data is the Level
 	noteCarried        // all before the position in Data stands in the log once more
 )
@@ -183,6 +184,11 @@ func (x *restorer) noted(note *tracelog.Note, pos tracelog.Pos) {
 	switch note.What {
 	case noteDelivered:
 		x.delivered(note, pos)
+	case noteAnew:
+		if _, was := x.dropped[note.ID]; was {
+			delete(x.dropped, note.ID)
+			x.memory.Forget(note.ID)
+		}
 	case noteCarried:
 		x.carried(note)
 	case noteGate:

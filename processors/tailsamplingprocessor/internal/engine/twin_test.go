@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/tailgate-otel/tailgate/internal/policy"
+	"github.com/tailgate-otel/tailgate/internal/probability"
 )
 
 // A twin is a shard as one would write it without a thought for cost: slices of spans, searched from end to end. It has
@@ -27,6 +28,11 @@ type twin struct {
 	touched []pcommon.TraceID              // since the last settling
 	batches map[pcommon.TraceID][]twinSpan // of open traces, since the last settling
 
+	fates  map[pcommon.TraceID]Fate // at the gate, of the request at hand
+	level  Level
+	away   map[pcommon.TraceID]bool   // of dropped: turned away
+	keptBy map[pcommon.TraceID]uint64 // of kept: threshold
+
 	out   []twinDecision
 	stats Stats
 }
@@ -37,6 +43,7 @@ type twinTrace struct {
 	arrival, newest, due time.Duration
 	root                 time.Duration // arrival of the root, if it is there
 	hasRoot, promised    bool
+	gate                 Level // that it came in by
 	fragments            []twinFragment
 }
 
@@ -59,6 +66,7 @@ type twinDecision struct {
 	reason  Reason
 	wasOpen bool       // of a rescue: nothing has to be looked for in the log
 	stored  []twinSpan // of a rescue: what the log may have of the trace
+	th      uint64     // 0: none
 }
 
 // A judge is a set of policies, and what they mean.
@@ -66,32 +74,33 @@ type judge struct {
 	policies string
 	keep     func(batch []twinSpan, count int) bool
 	drop     func(twinSpan) bool // nil: there is no drop policy
+	all      bool                // keep says yes to everything
 }
 
 func isBad(s twinSpan) bool   { return s.bad }
 func isNoise(s twinSpan) bool { return s.noise }
 
 var judges = []*judge{
-	{errorsPolicy, func(b []twinSpan, _ int) bool { return slices.ContainsFunc(b, isBad) }, nil},
+	{errorsPolicy, func(b []twinSpan, _ int) bool { return slices.ContainsFunc(b, isBad) }, nil, false},
 	{`
 policies:
 - {name: errors, type: status_code, status_code: {status_codes: [ERROR]}}
 - {name: health, type: drop, drop: {drop_sub_policy: [{name: x, type: string_attribute, string_attribute: {key: noise, values: ["yes"]}}]}}`,
-		func(b []twinSpan, _ int) bool { return slices.ContainsFunc(b, isBad) }, isNoise},
+		func(b []twinSpan, _ int) bool { return slices.ContainsFunc(b, isBad) }, isNoise, false},
 	{`policies: [{name: many, type: span_count, span_count: {min_spans: 4}}]`,
-		func(_ []twinSpan, n int) bool { return n >= 4 }, nil},
+		func(_ []twinSpan, n int) bool { return n >= 4 }, nil, false},
 	{`
 policies:
 - {name: shop, type: string_attribute, string_attribute: {key: service.name, values: [shop]}}
 - {name: noise, type: string_attribute, string_attribute: {key: noise, values: ["yes"]}}`,
 		func(b []twinSpan, _ int) bool {
 			return slices.ContainsFunc(b, func(s twinSpan) bool { return s.shop || s.noise })
-		}, nil},
+		}, nil, false},
 	{`
 policies:
 - {name: all, type: always_sample}
 - {name: broken, type: drop, drop: {drop_sub_policy: [{name: x, type: status_code, status_code: {status_codes: [ERROR]}}]}}`,
-		func([]twinSpan, int) bool { return true }, isBad},
+		func([]twinSpan, int) bool { return true }, isBad, true},
 }
 
 func (j *judge) decide(batch []twinSpan, count int) policy.Outcome {
@@ -104,6 +113,11 @@ func (j *judge) decide(batch []twinSpan, count int) policy.Outcome {
 	return policy.NotSampled
 }
 
+// wanted tells whether the spans have something that not every trace has and that makes the policies keep it.
+func (j *judge) wanted(spans []twinSpan) bool {
+	return !j.all && (j.drop == nil || !slices.ContainsFunc(spans, j.drop)) && j.keep(spans, len(spans))
+}
+
 // certain tells whether the spans alone say that their trace is kept, whatever else comes.
 func (j *judge) certain(spans []twinSpan) bool { return j.drop == nil && j.keep(spans, len(spans)) }
 
@@ -112,7 +126,57 @@ func newTwin(set Settings, j *judge) *twin {
 		set: set, judge: j, kept: map[pcommon.TraceID]bool{}, dropped: map[pcommon.TraceID]bool{}, carried: map[pcommon.TraceID]bool{},
 		stored: map[pcommon.TraceID][]twinSpan{}, late: map[pcommon.TraceID][]twinSpan{},
 		batches: map[pcommon.TraceID][]twinSpan{},
+		away:    map[pcommon.TraceID]bool{}, keptBy: map[pcommon.TraceID]uint64{},
 	}
+}
+
+// atGate decides which of a request's spans, by trace, come in.
+func (w *twin) atGate(now time.Duration, request map[pcommon.TraceID][]twinSpan, weigh bool, level Level) {
+	w.fates, w.level = map[pcommon.TraceID]Fate{}, level
+	if !weigh {
+		return
+	}
+	for id, spans := range request {
+		w.fates[id] = w.fate(id, spans)
+	}
+}
+
+func (w *twin) turned(id pcommon.TraceID) bool { return w.fates[id] == Turned }
+
+func (w *twin) fate(id pcommon.TraceID, spans []twinSpan) Fate {
+	n, t := uint64(len(spans)), w.find(id)
+	switch {
+	case t != nil:
+		if t.gate > 0 && w.judge.wanted(spans) {
+			t.gate = 0
+		}
+		return Enters
+	case w.kept[id]:
+		return Enters
+	case w.dropped[id] && w.away[id] && w.judge.wanted(spans):
+		delete(w.dropped, id)
+		delete(w.away, id)
+		return Enters
+	case w.dropped[id] && w.set.Rescue && !w.set.SpanIngest && w.judge.certain(spans):
+		return Enters
+	case w.dropped[id]:
+		w.stats.SpansIn += n
+		w.stats.SpansLateDropped += n
+		w.stats.SpansDropped[DropLate] += n
+		return Turned
+	case w.judge.wanted(spans) || w.level == 0:
+		return Enters
+	case w.level.Threshold().Keeps(probability.Randomness(id)):
+		return ByChance
+	}
+	w.dropped[id], w.away[id] = true, true
+	w.stats.SpansIn += n
+	w.stats.NewTraces++
+	w.stats.SpansDropped[DropOverload] += n
+	w.stats.DecidedFor[ReasonOverload]++
+	w.stats.Decided[policy.NotSampled].Traces++
+	w.stats.Decided[policy.NotSampled].Spans += n
+	return Turned
 }
 
 func (w *twin) find(id pcommon.TraceID) *twinTrace {
@@ -155,6 +219,9 @@ func (w *twin) add(now time.Duration, id pcommon.TraceID, s twinSpan, full bool)
 	}
 	if t == nil {
 		t = &twinTrace{id: id, arrival: now, due: now + w.shorten(w.set.Wait)}
+		if w.fates[id] == ByChance {
+			t.gate = w.level
+		}
 		w.open = append(w.open, t)
 		w.stats.NewTraces++
 	}
@@ -214,6 +281,10 @@ func (w *twin) carryOut(t *twinTrace, outcome policy.Outcome, reason Reason) {
 	w.stats.DecidedFor[reason]++
 	w.forget(t)
 	if outcome == policy.Sampled {
+		w.keptBy[t.id] = 0
+		if t.gate > 0 && reason != ReasonRescue {
+			w.keptBy[t.id] = uint64(t.gate.Threshold())
+		}
 		w.emit(t.id, t.spans, reason)
 		return
 	}
@@ -233,7 +304,7 @@ func (w *twin) forget(t *twinTrace) {
 func (w *twin) emit(id pcommon.TraceID, spans []twinSpan, reason Reason) {
 	w.kept[id] = true
 	w.stats.SpansKept += uint64(len(spans))
-	d := twinDecision{id: id, spans: spans, reason: reason}
+	d := twinDecision{id: id, spans: spans, reason: reason, th: w.keptBy[id]}
 	if reason == ReasonRescue {
 		d.stored = slices.Clone(w.stored[id])
 	}
@@ -241,7 +312,7 @@ func (w *twin) emit(id pcommon.TraceID, spans []twinSpan, reason Reason) {
 }
 
 // settle is the end of a fragment, or of the part of it that came under one lock.
-func (w *twin) settle() {
+func (w *twin) settle(now time.Duration) {
 	for _, id := range w.touched {
 		t, late := w.find(id), w.late[id]
 		delete(w.late, id)
@@ -251,7 +322,7 @@ func (w *twin) settle() {
 			w.stats.DecidedFor[ReasonLate]++
 			w.emit(id, late, ReasonLate)
 		case len(late) > 0:
-			w.settleDropped(id, late)
+			w.settleDropped(now, id, late)
 		case t != nil:
 			w.settleOpen(t)
 		}
@@ -260,9 +331,22 @@ func (w *twin) settle() {
 	clear(w.batches)
 }
 
-func (w *twin) settleDropped(id pcommon.TraceID, late []twinSpan) {
+// reopen begins a trace anew that was turned away.
+func (w *twin) reopen(now time.Duration, id pcommon.TraceID, spans []twinSpan) {
+	delete(w.dropped, id)
+	delete(w.away, id)
+	t := &twinTrace{id: id, arrival: now, newest: now, due: now + w.shorten(w.set.Wait), spans: spans}
+	w.open = append(w.open, t)
+	w.stats.NewTraces++
+}
+
+func (w *twin) settleDropped(now time.Duration, id pcommon.TraceID, late []twinSpan) {
 	n := uint64(len(late))
-	if !w.set.Rescue || w.set.SpanIngest || !w.judge.certain(late) {
+	if w.away[id] && w.judge.wanted(late) {
+		w.reopen(now, id, late)
+		return
+	}
+	if w.away[id] || !w.set.Rescue || w.set.SpanIngest || !w.judge.certain(late) {
 		w.stats.SpansLateDropped += n
 		w.stats.SpansDropped[DropLate] += n
 		return
@@ -331,6 +415,7 @@ func (w *twin) rescue(id pcommon.TraceID) bool {
 		return false
 	}
 	delete(w.dropped, id)
+	delete(w.away, id)
 	w.stats.TracesRescued++
 	w.emit(id, nil, ReasonRescue)
 	return true
