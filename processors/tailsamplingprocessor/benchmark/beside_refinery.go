@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/report"
+	"github.com/tailgate-otel/tailgate/internal/testkit/report"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/scenario"
 )
 

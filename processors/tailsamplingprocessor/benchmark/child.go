@@ -9,7 +9,7 @@ import (
 	"os/exec"
 	"time"
 
-	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/report"
+	"github.com/tailgate-otel/tailgate/internal/testkit/report"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/scenario"
 )
 

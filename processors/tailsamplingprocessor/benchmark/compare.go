@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/report"
+	"github.com/tailgate-otel/tailgate/internal/testkit/report"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/scenario"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/traffic"
 )

@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 
-	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/report"
+	"github.com/tailgate-otel/tailgate/internal/testkit/report"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/scenario"
 )
 

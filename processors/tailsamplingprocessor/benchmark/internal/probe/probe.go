@@ -1,5 +1,5 @@
-// Package probe reads what a process costs: CPU from the kernel, memory of the Go heap and beside it, work of the
-// garbage collector. It speaks of the calling process, except for type Process, and starts no goroutine but for RSS.
+// Package probe reads what this process costs beside CPU: memory of the Go heap and outside it, work of the garbage
+// collector. It starts no goroutine but for RSSWatch.
 package probe
 
 import (
@@ -8,18 +8,10 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"syscall"
 	"time"
-)
 
-// CPU is the user and system time that the process has used.
-func CPU() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(fmt.Sprintf("getrusage: %v", err)) // fails for a bad address or selector only
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
+	"github.com/tailgate-otel/tailgate/internal/testkit/procstat"
+)
 
 // Allocations is the number of heap objects allocated so far. It stops the world for a moment: package runtime/metrics
 // would not, but leaves out what sits in the caches of the processors.
@@ -97,7 +89,7 @@ func (m Memory) Less(before Memory) Memory {
 
 // RSS is the resident memory of the process in bytes, mapped files included.
 func RSS() int64 {
-	rss, err := Process(os.Getpid()).RSS()
+	rss, err := procstat.Process(os.Getpid()).RSS()
 	if err != nil {
 		panic(fmt.Sprintf("the benchmark reads memory from /proc and needs Linux: %v", err))
 	}

@@ -20,7 +20,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/probe"
+	"github.com/tailgate-otel/tailgate/internal/testkit/procstat"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/rig"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/scenario"
 )
@@ -115,7 +115,7 @@ func (p *Process) Endpoint() scenario.Endpoint {
 
 // Cost implements scenario.Target.
 func (p *Process) Cost() (cpu time.Duration, rss int64, err error) {
-	process := probe.Process(p.cmd.Process.Pid)
+	process := procstat.Process(p.cmd.Process.Pid)
 	cpu, errCPU := process.CPU()
 	rss, errRSS := process.RSS()
 	if err := errors.Join(errCPU, errRSS); err != nil {

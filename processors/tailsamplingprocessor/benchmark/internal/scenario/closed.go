@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/tailgate-otel/tailgate/internal/testkit/procstat"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/probe"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/rig"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/traffic"
@@ -21,11 +22,11 @@ func closed(s Spec, e rig.Engine) (Result, error) {
 	if err := feed(r, stream, s.Warm); err != nil {
 		return Result{}, err
 	}
-	wall, cpu, allocations := time.Now(), probe.CPU(), probe.Allocations()
+	wall, cpu, allocations := time.Now(), procstat.CPU(), probe.Allocations()
 	if err := feed(r, stream, s.Measured); err != nil {
 		return Result{}, err
 	}
-	used, allocated, elapsed := probe.CPU()-cpu, probe.Allocations()-allocations, time.Since(wall)
+	used, allocated, elapsed := procstat.CPU()-cpu, probe.Allocations()-allocations, time.Since(wall)
 	spans := float64(s.Measured * traffic.SpansPerRequest)
 	perSpan := microsPerSpan(used, s.Measured, marking)
 	return s.result(r, Figures{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/tailgate-otel/tailgate/internal/testkit/procstat"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/pace"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/probe"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/rig"
@@ -42,7 +43,7 @@ type reading struct {
 	gc   probe.GC
 }
 
-func read() reading { return reading{time.Now(), probe.CPU(), probe.ReadGC()} }
+func read() reading { return reading{time.Now(), procstat.CPU(), probe.ReadGC()} }
 
 // paced sends at a steady rate until as many traces open as are decided, and then measures.
 func paced(s Spec, e rig.Engine) (Result, error) {

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 
+	"github.com/tailgate-otel/tailgate/internal/testkit/procstat"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/probe"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/rig"
 )
@@ -54,7 +55,7 @@ func serve(s Spec, e rig.Engine, in io.Reader, out io.Writer) (Result, error) {
 func (t *receiving) Endpoint() Endpoint { return Endpoint{URL: "http://" + t.address + "/v1/traces"} }
 
 // Cost implements Target.
-func (*receiving) Cost() (time.Duration, int64, error) { return probe.CPU(), probe.RSS(), nil }
+func (*receiving) Cost() (time.Duration, int64, error) { return procstat.CPU(), probe.RSS(), nil }
 
 // Finish implements Target. What the receiver answered 200 to has been consumed, so that there is nothing to lose on the
 // way and sent is not looked at.

@@ -7,7 +7,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/probe"
+	"github.com/tailgate-otel/tailgate/internal/testkit/procstat"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/rig"
 	"github.com/tailgate-otel/tailgate/processors/tailsamplingprocessor/benchmark/internal/traffic"
 )
@@ -117,11 +117,11 @@ func (s Spec) settings() rig.Settings {
 func (s Spec) markingCost() time.Duration {
 	const requests = 10 * RequestsPerRound
 	stream := s.Stream(0)
-	before := probe.CPU()
+	before := procstat.CPU()
 	for range requests {
 		stream.Next()
 	}
-	return (probe.CPU() - before) / (requests * traffic.SpansPerRequest)
+	return (procstat.CPU() - before) / (requests * traffic.SpansPerRequest)
 }
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -1,11 +1,28 @@
-package probe
+package procstat
 
 import (
+	"math"
 	"os"
 	"strings"
 	"testing"
 	"time"
 )
+
+// burn is read by nobody; it keeps the compiler from dropping the loop.
+var burn float64
+
+// The loop ends only if work counts; wall time bounds it from below, as one goroutine cannot use more than it lasts.
+func TestCPUCountsWork(t *testing.T) {
+	start, before := time.Now(), CPU()
+	for CPU()-before < 20*time.Millisecond {
+		for range 1000 {
+			burn += math.Sqrt(burn + 1)
+		}
+	}
+	if wall := time.Since(start); wall < 10*time.Millisecond {
+		t.Errorf("20 ms of CPU in %s of one goroutine", wall)
+	}
+}
 
 // The two ways to read a process must agree about this one; the kernel's ticks are coarser than its rusage.
 func TestProcessAgreesWithItself(t *testing.T) {

@@ -1,4 +1,5 @@
-// Package report turns figures into Markdown and keeps a section of a file that people write the rest of.
+// Package report turns the figures of a benchmark into Markdown, says which machine they are of, and keeps a section of a
+// file that people write the rest of.
 package report
 
 import (
