@@ -11,64 +11,79 @@ import (
 // Batch.Custom): receivers of version 1 take them for broken exponential ones.
 func (e *Encoder) V1(b *Batch, items []Item) []byte {
 	e.chains.link(b, items)
-	e.request = e.request[:0]
+	out := e.request[:0]
 	for _, head := range e.chains.heads {
-		e.one = e.timeSeriesV1(e.one[:0], b, items, head)
-		e.request = appendBytes(append(e.request, 1<<3|wireBytes), e.one)
+		out = append(out, 1<<3|wireBytes, 0)
+		at := len(out)
+		out = e.timeSeriesV1(out, b, items, head)
+		out = closeMessage(out, at)
 	}
-	return e.request
+	e.request = out
+	return out
 }
 
 func (e *Encoder) timeSeriesV1(out []byte, b *Batch, items []Item, head int32) []byte {
 	refs := items[head].Series.Labels
 	for i := 0; i < len(refs); i += 2 {
-		e.part = appendLabel(e.part[:0], b.Dictionary.Symbols[refs[i]], b.Dictionary.Symbols[refs[i+1]])
-		out = appendBytes(append(out, 1<<3|wireBytes), e.part)
+		out = appendLabel(out, b.Dictionary.Symbols[refs[i]], b.Dictionary.Symbols[refs[i+1]])
 	}
 	for i := head; i >= 0; i = e.chains.next[i] {
 		item := &items[i]
-		if h := b.more(item).histogram; h != nil {
-			e.part = appendTimes(append(e.part[:0], h...), item, false)
-			out = appendBytes(append(out, 4<<3|wireBytes), e.part)
+		h := b.more(item).histogram
+		if h == nil {
+			out = append(out, 2<<3|wireBytes, 0, 1<<3|wire64)
+			at := len(out) - 1
+			out = binary.LittleEndian.AppendUint64(out, math.Float64bits(item.V))
+			out = binary.AppendUvarint(append(out, 2<<3|wireVarint), uint64(item.T))
+			out = closeMessage(out, at)
 			continue
 		}
-		e.part = binary.LittleEndian.AppendUint64(append(e.part[:0], 1<<3|wire64), math.Float64bits(item.V))
-		e.part = binary.AppendUvarint(append(e.part, 2<<3|wireVarint), uint64(item.T))
-		out = appendBytes(append(out, 2<<3|wireBytes), e.part)
+		out = append(out, 4<<3|wireBytes, 0)
+		at := len(out)
+		out = appendTimes(append(out, h...), item, false)
+		out = closeMessage(out, at)
 	}
 	for i := head; i >= 0; i = e.chains.next[i] {
 		for _, x := range b.more(&items[i]).exemplars {
-			out = e.exemplarV1(out, b, &x)
+			out = exemplarV1(out, b, &x)
 		}
 	}
 	return out
 }
 
-func (e *Encoder) exemplarV1(out []byte, b *Batch, x *frame.Exemplar) []byte {
-	e.part = e.part[:0]
+func exemplarV1(out []byte, b *Batch, x *frame.Exemplar) []byte {
+	out = append(out, 3<<3|wireBytes, 0)
+	at := len(out)
 	for _, l := range x.Labels {
-		e.part = appendBytes(append(e.part, 1<<3|wireBytes), appendLabel(nil, b.Dictionary.Symbols[l.Name], l.Value))
+		out = appendLabel(out, b.Dictionary.Symbols[l.Name], l.Value)
 	}
-	e.part = binary.LittleEndian.AppendUint64(append(e.part, 2<<3|wire64), math.Float64bits(x.V))
-	e.part = binary.AppendUvarint(append(e.part, 3<<3|wireVarint), uint64(x.T))
-	return appendBytes(append(out, 3<<3|wireBytes), e.part)
+	out = binary.LittleEndian.AppendUint64(append(out, 2<<3|wire64), math.Float64bits(x.V))
+	out = binary.AppendUvarint(append(out, 3<<3|wireVarint), uint64(x.T))
+	return closeMessage(out, at)
 }
 
+// appendLabel appends a Label, which is field 1 of both TimeSeries and Exemplar.
 func appendLabel(out []byte, name, value string) []byte {
+	out = append(out, 1<<3|wireBytes, 0)
+	at := len(out)
 	out = appendString(append(out, 1<<3|wireBytes), name)
-	return appendString(append(out, 2<<3|wireBytes), value)
+	out = appendString(append(out, 2<<3|wireBytes), value)
+	return closeMessage(out, at)
 }
 
 // MetadataV1 writes a prometheus.WriteRequest that has only metadata.
 func (e *Encoder) MetadataV1(families []frame.Metadata) []byte {
-	e.request = e.request[:0]
+	out := e.request[:0]
 	for i := range families {
 		m := &families[i]
-		e.part = append(e.part[:0], 1<<3|wireVarint, metricType(m.Type))
-		e.part = appendString(append(e.part, 2<<3|wireBytes), m.Family)
-		e.part = appendString(append(e.part, 4<<3|wireBytes), m.Help)
-		e.part = appendString(append(e.part, 5<<3|wireBytes), m.Unit)
-		e.request = appendBytes(append(e.request, 3<<3|wireBytes), e.part)
+		out = append(out, 3<<3|wireBytes, 0)
+		at := len(out)
+		out = append(out, 1<<3|wireVarint, metricType(m.Type))
+		out = appendString(append(out, 2<<3|wireBytes), m.Family)
+		out = appendString(append(out, 4<<3|wireBytes), m.Help)
+		out = appendString(append(out, 5<<3|wireBytes), m.Unit)
+		out = closeMessage(out, at)
 	}
-	return e.request
+	e.request = out
+	return out
 }

@@ -14,8 +14,6 @@ type Encoder struct {
 	chains  chains
 	request []byte
 	series  []byte // the TimeSeries of a version 2 request, which follow its symbols
-	one     []byte // the TimeSeries being written
-	part    []byte // the message in it being written
 	symbols symbols
 }
 
@@ -50,13 +48,19 @@ func (s *symbols) add(text string) uint32 {
 
 // of returns the request's number of a symbol of the dictionary.
 func (s *symbols) of(d *frame.Dictionary, symbol uint32) uint32 {
-	l := &s.local[symbol]
-	if l.epoch != s.epoch {
-		*l = localSymbol{epoch: s.epoch}
-		if text := d.Symbols[symbol]; text != "" {
-			l.number = s.add(text)
-		}
+	if l := s.local[symbol]; l.epoch == s.epoch {
+		return l.number
 	}
+	return s.take(d, symbol)
+}
+
+// take puts a symbol of the dictionary into the request.
+func (s *symbols) take(d *frame.Dictionary, symbol uint32) uint32 {
+	l := localSymbol{epoch: s.epoch}
+	if text := d.Symbols[symbol]; text != "" {
+		l.number = s.add(text)
+	}
+	s.local[symbol] = l
 	return l.number
 }
 
@@ -70,21 +74,25 @@ const (
 func (e *Encoder) V2(b *Batch, items []Item) []byte {
 	e.symbols.reset(&b.Dictionary)
 	e.chains.link(b, items)
-	e.series = e.series[:0]
+	out := e.series[:0]
 	for _, head := range e.chains.heads {
-		e.one = e.timeSeriesV2(e.one[:0], b, items, head)
-		e.series = appendBytes(append(e.series, 5<<3|wireBytes), e.one)
+		out = append(out, 5<<3|wireBytes, 0)
+		at := len(out)
+		out = e.timeSeriesV2(out, b, items, head)
+		out = closeMessage(out, at)
 	}
-	e.request = append(append(e.request[:0], e.symbols.out...), e.series...)
+	e.series = out
+	e.request = append(append(e.request[:0], e.symbols.out...), out...)
 	return e.request
 }
 
 func (e *Encoder) timeSeriesV2(out []byte, b *Batch, items []Item, head int32) []byte {
-	e.part = e.part[:0]
+	out = append(out, 1<<3|wireBytes, 0)
+	at := len(out)
 	for _, symbol := range items[head].Series.Labels {
-		e.part = binary.AppendUvarint(e.part, uint64(e.symbols.of(&b.Dictionary, symbol)))
+		out = appendUvarint(out, e.symbols.of(&b.Dictionary, symbol))
 	}
-	out = appendBytes(append(out, 1<<3|wireBytes), e.part)
+	out = closeMessage(out, at)
 	exemplars := false
 	for i := head; i >= 0; i = e.chains.next[i] {
 		item := &items[i]
@@ -98,8 +106,10 @@ func (e *Encoder) timeSeriesV2(out []byte, b *Batch, items []Item, head int32) [
 			out = appendFloatV2(out, item)
 			continue
 		}
-		e.part = appendTimes(append(e.part[:0], more.histogram...), item, true)
-		out = appendBytes(append(out, 3<<3|wireBytes), e.part)
+		out = append(out, 3<<3|wireBytes, 0)
+		at := len(out)
+		out = appendTimes(append(out, more.histogram...), item, true)
+		out = closeMessage(out, at)
 	}
 	if exemplars {
 		out = e.exemplarsV2(out, b, items, head)
@@ -107,16 +117,40 @@ func (e *Encoder) timeSeriesV2(out []byte, b *Batch, items []Item, head int32) [
 	return e.metadataV2(out, b, items[head].Meta)
 }
 
+// closeMessage ends what began at at, behind one byte for its length. Most are short enough for that one; a longer one is
+// moved. To write each message elsewhere first and copy it would take twice as long (BenchmarkEncode).
+func closeMessage(out []byte, at int) []byte {
+	n := len(out) - at
+	if n < 1<<7 {
+		out[at-1] = byte(n)
+		return out
+	}
+	var length [binary.MaxVarintLen64]byte
+	k := binary.PutUvarint(length[:], uint64(n))
+	out = append(out, length[:k-1]...) // room, whatever is in it
+	copy(out[at+k-1:], out[at:at+n])
+	copy(out[at-1:], length[:k])
+	return out
+}
+
+// appendUvarint is binary.AppendUvarint, which is not inlined, for numbers that are mostly small.
+func appendUvarint(out []byte, n uint32) []byte {
+	if n < 1<<7 {
+		return append(out, byte(n))
+	}
+	return binary.AppendUvarint(out, uint64(n))
+}
+
 // appendFloatV2 appends a Sample, which is at most 9 + 11 + 11 bytes long, so that one byte has its length.
 func appendFloatV2(out []byte, item *Item) []byte {
-	at := len(out) + 1
 	out = append(out, 2<<3|wireBytes, 0, 1<<3|wire64)
+	at := len(out) - 1
 	out = binary.LittleEndian.AppendUint64(out, math.Float64bits(item.V))
 	out = binary.AppendUvarint(append(out, 2<<3|wireVarint), uint64(item.T))
 	if item.Start != 0 {
 		out = binary.AppendUvarint(append(out, 3<<3|wireVarint), uint64(item.Start))
 	}
-	out[at] = byte(len(out) - at - 1)
+	out[at-1] = byte(len(out) - at)
 	return out
 }
 
@@ -133,15 +167,18 @@ func appendTimes(out []byte, item *Item, start bool) []byte {
 func (e *Encoder) exemplarsV2(out []byte, b *Batch, items []Item, head int32) []byte {
 	for i := head; i >= 0; i = e.chains.next[i] {
 		for _, x := range b.more(&items[i]).exemplars {
-			refs := make([]byte, 0, 32)
+			out = append(out, 4<<3|wireBytes, 0)
+			at := len(out)
+			out = append(out, 1<<3|wireBytes, 0)
+			refs := len(out)
 			for _, l := range x.Labels {
-				refs = binary.AppendUvarint(refs, uint64(e.symbols.of(&b.Dictionary, l.Name)))
-				refs = binary.AppendUvarint(refs, uint64(e.symbols.add(l.Value)))
+				out = appendUvarint(out, e.symbols.of(&b.Dictionary, l.Name))
+				out = appendUvarint(out, e.symbols.add(l.Value))
 			}
-			e.part = appendBytes(append(e.part[:0], 1<<3|wireBytes), refs)
-			e.part = binary.LittleEndian.AppendUint64(append(e.part, 2<<3|wire64), math.Float64bits(x.V))
-			e.part = binary.AppendUvarint(append(e.part, 3<<3|wireVarint), uint64(x.T))
-			out = appendBytes(append(out, 4<<3|wireBytes), e.part)
+			out = closeMessage(out, refs)
+			out = binary.LittleEndian.AppendUint64(append(out, 2<<3|wire64), math.Float64bits(x.V))
+			out = binary.AppendUvarint(append(out, 3<<3|wireVarint), uint64(x.T))
+			out = closeMessage(out, at)
 		}
 	}
 	return out
@@ -152,14 +189,15 @@ func (e *Encoder) metadataV2(out []byte, b *Batch, meta uint32) []byte {
 		return out
 	}
 	m := &b.Dictionary.Metas[meta]
-	e.part = append(e.part[:0], 1<<3|wireVarint, metricType(m.Type))
+	out = append(out, 5<<3|wireBytes, 0, 1<<3|wireVarint, metricType(m.Type))
+	at := len(out) - 2
 	if help := e.symbols.of(&b.Dictionary, m.Help); help != 0 {
-		e.part = binary.AppendUvarint(append(e.part, 3<<3|wireVarint), uint64(help))
+		out = appendUvarint(append(out, 3<<3|wireVarint), help)
 	}
 	if unit := e.symbols.of(&b.Dictionary, m.Unit); unit != 0 {
-		e.part = binary.AppendUvarint(append(e.part, 4<<3|wireVarint), uint64(unit))
+		out = appendUvarint(append(out, 4<<3|wireVarint), unit)
 	}
-	return appendBytes(append(out, 5<<3|wireBytes), e.part)
+	return closeMessage(out, at)
 }
 
 // metricType is the number of a type, the same in both versions.
