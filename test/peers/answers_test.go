@@ -28,7 +28,7 @@ func sameAnswer(t *testing.T, path, what string, ours, stock promserver.Answer, 
 	default:
 		return true
 	}
-	if known != nil && known.cover(path, what+": "+found) {
+	if known.cover(path, what+": "+found) {
 		return true
 	}
 	t.Errorf("%s %s: another %s\nours  %d %s %.1500s\nstock %d %s %.1500s", path, what, found,

@@ -25,8 +25,8 @@ type section = map[string]any
 
 // sink is where the collector sends the metrics that it receives: an exporter, with the extension that it needs.
 type sink struct {
-	exporter string // id
-	config   section
+	exporter string  // id
+	config   section // nil: no exporter, the extension alone
 	// store is the configuration of a prometheusstore extension of the same name; nil for exporters of another kind.
 	store section
 }
@@ -44,8 +44,10 @@ func start(t *testing.T, gates string, sinks ...sink) *collector {
 	otlp, metrics := promserver.FreePort(t), promserver.FreePort(t)
 	extensions, exporters, names, ids := section{}, section{}, []string{}, []string{}
 	for _, s := range sinks {
-		exporters[s.exporter] = s.config
-		names = append(names, s.exporter)
+		if s.config != nil {
+			exporters[s.exporter] = s.config
+			names = append(names, s.exporter)
+		}
 		if s.store != nil {
 			extensions[s.exporter] = s.store
 			ids = append(ids, s.exporter)

@@ -11,20 +11,20 @@ import (
 	"github.com/tailgate-otel/tailgate/internal/testkit/promserver"
 )
 
-// compareDumps demands the same samples of the same series. A stale report of some hundred lines helps nobody: it shows
-// the first few.
-func compareDumps(t *testing.T, ours, stock promserver.Dump, known *differences) {
+// compareDumps demands the same samples of the same series, but for what is known to differ in that place. It shows the
+// first few differences: one mistake makes hundreds.
+func compareDumps(t *testing.T, where string, ours, stock promserver.Dump, known *differences) {
 	t.Helper()
 	const shown = 12
 	var found []string
 	for _, series := range slices.Sorted(maps.Keys(union(ours, stock))) {
 		for _, line := range missing(stock[series], ours[series]) {
-			if !known.cover("samples", "only stock: "+series+" "+line) {
+			if !known.cover(where, "only stock: "+series+" "+line) {
 				found = append(found, fmt.Sprintf("only stock has %s at %s", series, line))
 			}
 		}
 		for _, line := range missing(ours[series], stock[series]) {
-			if !known.cover("samples", "only ours: "+series+" "+line) {
+			if !known.cover(where, "only ours: "+series+" "+line) {
 				found = append(found, fmt.Sprintf("only ours has %s at %s", series, line))
 			}
 		}

@@ -14,10 +14,20 @@ type difference struct {
 	match string
 	// why is what a user gains, or what must be so.
 	why string
+	// sometimes says that it depends on the clock whether a test meets it.
+	sometimes bool
 }
 
 // onPurpose is the whole list.
 var onPurpose = []difference{
+	{
+		where: "samples", match: `^only ours: .* (stale|(int|float) .*sum=stale .*)$`, sometimes: true,
+		why: "series whose sender has stopped, and a target_info whose attributes have changed, end at once and not after 5 min",
+	},
+	{
+		where: "directory", match: `^only stock: .* (stale|(int|float) .*sum=stale .*)$`, sometimes: true,
+		why: "such ends, written between the reading of ours and its own end",
+	},
 	{
 		where: "/api/v1/metadata", match: `^GET (|limit=1&metric=target_info): body$`,
 		why: "type, help and unit of pushed metrics: a stock server knows those of scraped targets only and answers {}",
@@ -76,7 +86,7 @@ func known(t *testing.T, where ...string) *differences {
 	d.met = make([]bool, len(d.entries))
 	t.Cleanup(func() {
 		for i, met := range d.met {
-			if !met && !t.Failed() {
+			if !met && !d.entries[i].sometimes && !t.Failed() {
 				t.Errorf("nothing differs in %s by %q any more: take the entry out", d.entries[i].where, d.entries[i].match)
 			}
 		}
@@ -84,8 +94,11 @@ func known(t *testing.T, where ...string) *differences {
 	return d
 }
 
-// cover reports whether a finding is on the list.
+// cover reports whether a finding is on the list. A nil list is empty.
 func (d *differences) cover(where, finding string) bool {
+	if d == nil {
+		return false
+	}
 	covered := false
 	for i, entry := range d.entries {
 		if entry.where == where && d.regexps[i].MatchString(finding) {

@@ -30,8 +30,9 @@ func TestStockServerOpensOurDirectory(t *testing.T) {
 				t.Fatalf("only %d samples and %d exemplars to move", before.Samples(), exemplarsBefore.Samples())
 			}
 			stock := promserver.Start(t, promserver.Settings{Dir: dir, Flags: []string{"--enable-feature=exemplar-storage"}})
-			compareDumps(t, before, stock.API.Read(t, now.Add(-blockAge-time.Hour), now.Add(time.Hour)), &differences{})
-			compareDumps(t, exemplarsBefore, exemplars(t, stock.API, now), &differences{})
+			differ := known(t, "directory")
+			compareDumps(t, "directory", before, stock.API.Read(t, now.Add(-blockAge-time.Hour), now.Add(time.Hour)), differ)
+			compareDumps(t, "directory", exemplarsBefore, exemplars(t, stock.API, now), nil)
 		})
 	}
 }
@@ -70,7 +71,7 @@ func TestOurStoreOpensAStockDirectory(t *testing.T) {
 	if before.Samples() < 2000 {
 		t.Fatalf("only %d samples to move", before.Samples())
 	}
-	compareDumps(t, ours.Read(t, now.Add(-time.Hour), now.Add(time.Hour)), before, &differences{})
+	compareDumps(t, "directory", ours.Read(t, now.Add(-time.Hour), now.Add(time.Hour)), before, nil)
 }
 
 // TestPromtool uses the stock tool on our API, our metrics and our directory.

@@ -34,24 +34,29 @@ func stockOTLP(t *testing.T, otlp string) *promserver.Server {
 	})
 }
 
-// TestOTLP sends the same exports to both sides, under each translation strategy, and demands the same to the last bit.
+// TestOTLP sends the same exports to both sides, under each translation strategy, and demands the same to the last bit,
+// whether ours takes them through a pipeline or at the address at which a stock server does.
 func TestOTLP(t *testing.T) {
 	end := time.Now().Truncate(time.Second)
-	batches := payload(8, end)
 	var sinks []sink
 	var pairs []pair
+	var direct []promserver.API
 	for _, tr := range translations {
 		options := flow(t, tr.options)
 		options["translation_strategy"] = tr.strategy
-		s, ours := store(t, tr.strategy, t.TempDir(), options, nil)
-		sinks = append(sinks, s)
-		pairs = append(pairs, pair{tr.strategy, ours, stockOTLP(t, unflow(t, options)).API})
+		stock := stockOTLP(t, unflow(t, options)).API
+		piped, ours := store(t, tr.strategy, t.TempDir(), options, nil)
+		alone, listener := store(t, tr.strategy+"-alone", t.TempDir(), nil, section{"otlp": options})
+		alone.config = nil
+		sinks = append(sinks, piped, alone)
+		direct = append(direct, listener, stock)
+		pairs = append(pairs, pair{tr.strategy, ours, stock}, pair{tr.strategy + " at its own listener", listener, stock})
 	}
 	c := start(t, "", sinks...)
-	for _, md := range batches {
+	for _, md := range payload(8, end) {
 		mustExport(t, c.otlp, otlpPath, md)
-		for _, p := range pairs {
-			mustExport(t, p.stock, stockOTLPPath, md)
+		for _, api := range direct {
+			mustExport(t, api, stockOTLPPath, md)
 		}
 	}
 	for _, p := range pairs {
@@ -68,7 +73,7 @@ func sameSamples(t *testing.T, p pair, end time.Time) {
 	if len(stock) < 300 || stock.Samples() < 2000 {
 		t.Fatalf("the stock server has %d series with %d samples: too few to compare", len(stock), stock.Samples())
 	}
-	compareDumps(t, ours, stock, known(t, "samples"))
+	compareDumps(t, "samples", ours, stock, known(t, "samples"))
 	t.Logf("%d series, %d samples", len(stock), stock.Samples())
 }
 
@@ -77,7 +82,7 @@ func sameExemplars(t *testing.T, p pair, end time.Time) {
 	if stock.Samples() < 200 {
 		t.Fatalf("the stock server has %d exemplars: too few to compare", stock.Samples())
 	}
-	compareDumps(t, ours, stock, known(t, "exemplars"))
+	compareDumps(t, "exemplars", ours, stock, known(t, "exemplars"))
 	t.Logf("%d exemplars, ours %d", stock.Samples(), ours.Samples())
 }
 

@@ -85,7 +85,9 @@ func (f *filler) numbers() {
 		q := sum.DataPoints().AppendEmpty()
 		q.SetTimestamp(f.at)
 		q.SetIntValue(int64(f.round * 1000))
-		f.exemplar(q.Exemplars(), 3)
+		if unit != "%" { // without suffixes this is the series of another, whose exemplars would have to be told apart
+			f.exemplar(q.Exemplars(), 3)
+		}
 	}
 	values := f.metric("special.values", "").SetEmptyGauge().DataPoints()
 	for i, v := range []float64{
