@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tailgate-otel/tailgate/dashboards/dist"
@@ -51,5 +52,24 @@ func read(t *testing.T, fsys fs.FS, name string, into any) {
 	}
 	if err := json.Unmarshal(data, into); err != nil {
 		t.Fatalf("%s: %v", name, err)
+	}
+}
+
+// TestRulesLieAtTheRoot holds what the store relies on: rule files, *.yaml, at the root.
+func TestRulesLieAtTheRoot(t *testing.T) {
+	files, err := fs.Glob(dist.Rules(), "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"gateway.yaml", "objectives.yaml", "pipeline.yaml", "sampling.yaml", "store.yaml"} {
+		if !slices.Contains(files, want) {
+			t.Errorf("no %s among %v", want, files)
+		}
+	}
+	for _, name := range files {
+		data, err := fs.ReadFile(dist.Rules(), name)
+		if err != nil || !strings.Contains(string(data), "\ngroups:\n") {
+			t.Errorf("%s is no rule file: %v", name, err)
+		}
 	}
 }

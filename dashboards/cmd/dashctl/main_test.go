@@ -34,7 +34,7 @@ func TestCommittedFilesAreUpToDate(t *testing.T) {
 
 func TestCommittedFilesHaveNoFindings(t *testing.T) {
 	status, out, errOut := dashctl("check", "--dir", committed)
-	if status != exitOK || !strings.Contains(out, "6 files checked, 0 findings") {
+	if status != exitOK || !strings.Contains(out, "16 files checked, 0 findings") {
 		t.Errorf("status %d\n%s%s", status, out, errOut)
 	}
 }
@@ -51,7 +51,7 @@ func TestGenAndStaleness(t *testing.T) {
 	if status, _, errOut := dashctl("gen", "--out", dir); status != exitOK {
 		t.Fatal(errOut)
 	}
-	if status, out := check(); status != exitOK || !strings.Contains(out, "6 files up to date") {
+	if status, out := check(); status != exitOK || !strings.Contains(out, "16 files up to date") {
 		t.Errorf("just generated: %d %s", status, out)
 	}
 	file := filepath.Join(dir, "v2", "tailgate-sampling.json")
@@ -68,7 +68,7 @@ func TestGenAndStaleness(t *testing.T) {
 		t.Fatal(err)
 	}
 	status, out := check()
-	for _, want := range []string{"v2/tailgate-sampling.json: line ", "Tail sampler", "classic/gone.json: no dashboard of that uid", "dashctl gen"} {
+	for _, want := range []string{"v2/tailgate-sampling.json: line ", "Tail sampler", "classic/gone.json: nothing of that name", "dashctl gen"} {
 		if status != exitFindings || !strings.Contains(out, want) {
 			t.Errorf("edited: status %d, no word about %q in\n%s", status, want, out)
 		}
