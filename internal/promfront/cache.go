@@ -48,6 +48,7 @@ type resource struct {
 
 	heard    int64 // when the last export came, in ms
 	newest   int64 // time of the newest sample in ms
+	export   int64 // time of the first sample of the last export in ms
 	interval int64 // between exports, in ms; 0 if not known
 	stale    bool
 	write    uint64 // the Write that was last heard

@@ -2,7 +2,9 @@ package promfront
 
 import (
 	"errors"
+	"slices"
 
+	"github.com/prometheus/prometheus/model/labels"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 )
@@ -16,8 +18,10 @@ const maxSources = 100_000
 
 // overflow is the series of a metric and resource into which points are summed that would exceed a limit.
 type overflow struct {
-	stream  *stream
-	pending *point // the latest that is in the sum and not in a sample
+	stream *stream
+	labels []labels.Labels // of its series
+
+	pending pcommon.Timestamp // of the latest point that is in the sum and not in a sample; 0 for none
 }
 
 // source is a cumulative stream that goes into an overflow series. Its last values are needed because only what they have
@@ -37,19 +41,20 @@ func (f *Front) room(r *resource, fam *family) bool {
 		(l.PerResource == 0 || r.series < l.PerResource)
 }
 
-// count counts n more series of the stream.
+// count counts n more series of the stream. Those of target_info are not limited, there is one per resource.
 func (f *Front) count(s *stream, n int) {
-	f.series.Add(int64(n))
-	if s.owner != nil {
-		s.owner.series += n
-		s.metric.series.Add(int64(n))
+	if s.owner == nil {
+		return
 	}
+	f.series.Add(int64(n))
+	s.owner.series += n
+	s.metric.series.Add(int64(n))
 }
 
 // overflow adds the point to the overflow series of its metric, or refuses it. A point that cannot be added leaves
 // nothing in the cache.
 func (w *writer) overflow(slots int, bounds []float64) {
-	pt := w.pt
+	pt := &w.pt
 	if !pt.family.kind.summable() || pt.noValue || !w.openOverflow(slots, bounds) {
 		w.refuse(Limit, 1, errLimit)
 		w.dropEntry()
@@ -67,14 +72,11 @@ func (w *writer) overflow(slots int, bounds []float64) {
 		return
 	}
 	w.tally.Overflowed++
-	pt.labels, pt.labelled, pt.overflow = nil, false, true
-	pt.stream = over.stream
-	if over.pending == nil {
-		over.pending = &pt
-	} else {
-		pt.time = max(pt.time, over.pending.time)
-		*over.pending = pt
+	w.earliest, w.latest = min(w.earliest, pt.time), max(w.latest, pt.time)
+	if over.pending == 0 {
+		w.overflowed = append(w.overflowed, pt.family)
 	}
+	over.pending = max(over.pending, pt.time)
 }
 
 func (w *writer) dropEntry() {
@@ -93,7 +95,7 @@ func (w *writer) openOverflow(slots int, bounds []float64) bool {
 		if err != nil || len(w.pt.labels) != slots {
 			return false
 		}
-		over = &overflow{stream: w.join(slots, bounds)}
+		over = &overflow{stream: w.join(slots, bounds), labels: slices.Clone(w.pt.labels)}
 		over.stream.users++
 		w.pt.family.over = over
 	}
@@ -177,20 +179,29 @@ func (w *writer) explicitOf(p pmetric.HistogramDataPoint) explicitValue {
 	return explicitValue{sum: p.Sum(), hasSum: p.HasSum(), count: p.Count(), counts: w.counts}
 }
 
-// flushOverflow writes the overflow series of the metric, once after all its points.
+// flushOverflow writes the overflow series that the Write has added to. That is done at its end, because a metric may come
+// in several pieces, and a series takes one sample for a time.
 func (w *writer) flushOverflow() {
-	over := w.pt.family.over
-	if over == nil || over.pending == nil {
-		return
+	for _, f := range w.overflowed {
+		over := f.over
+		s, t := over.stream, over.pending
+		over.pending = 0
+		if w.err != nil || millis(t) <= s.t {
+			continue // late: it is in the sum, and the next sample will show it
+		}
+		w.pt = point{family: f, stream: s, time: t, t: millis(t), labels: over.labels, labelled: true}
+		w.opts = f.opts
+		w.putSum(&s.total.now)
+		w.close()
 	}
-	w.pt, over.pending = *over.pending, nil
-	pt, sum := &w.pt, &over.stream.total.now
-	pt.t, pt.st = millis(pt.time), 0
-	if pt.t <= over.stream.t || w.err != nil {
-		return // late: it is in the sum, and the next sample will show it
-	}
-	w.exemplars.all, w.opts.Exemplars = w.exemplars.all[:0], nil
-	switch pt.family.kind.metricType() {
+	clear(w.overflowed)
+	w.overflowed = w.overflowed[:0]
+}
+
+// putSum appends a sum as the point.
+func (w *writer) putSum(sum *sums) {
+	w.exemplars.all = w.exemplars.all[:0]
+	switch w.pt.family.kind.metricType() {
 	case pmetric.MetricTypeSum:
 		w.put(0, sum.sum, nil)
 	case pmetric.MetricTypeHistogram:
@@ -198,7 +209,6 @@ func (w *writer) flushOverflow() {
 	case pmetric.MetricTypeExponentialHistogram:
 		w.put(0, float64(sum.exponential.count), w.native(&sum.exponential))
 	}
-	w.close()
 }
 
 // attributes are those of the point.

@@ -39,6 +39,7 @@ type line struct {
 	value     string
 	exemplars string
 	zero      bool // RejectOutOfOrder was set
+	h         *histogram.Histogram
 }
 
 func newBook() *book {
@@ -56,6 +57,49 @@ func (b *book) forgetRefs() {
 	defer b.mu.Unlock()
 	clear(b.refs)
 	clear(b.series)
+}
+
+// fail makes the next transaction fail, at its commit or after some appends.
+func (b *book) fail(commit bool, after int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if commit {
+		b.commitErr = errDisk
+		return
+	}
+	b.appendErr, b.failAfter = errDisk, after
+}
+
+func (b *book) heal() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.appendErr, b.commitErr = nil, nil
+}
+
+// zeros is how many zero samples there are.
+func (b *book) zeros() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for _, lines := range b.lines {
+		for _, l := range lines {
+			if l.zero {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// bucketsOf are the positive buckets that have counted something, by index.
+func bucketsOf(h *histogram.Histogram) map[int32]uint64 {
+	out := map[int32]uint64{}
+	for it := h.PositiveBucketIterator(); it.Next(); {
+		if b := it.At(); b.Count > 0 {
+			out[b.Index] += b.Count
+		}
+	}
+	return out
 }
 
 type page struct {
@@ -93,7 +137,7 @@ func (p *page) Append(
 		h = h.Copy()
 	}
 	name := b.series[ref]
-	l := line{st: st, t: t, value: valueString(v, h), exemplars: exemplarString(opts.Exemplars), zero: opts.RejectOutOfOrder}
+	l := line{st: st, t: t, value: valueString(v, h), exemplars: exemplarString(opts.Exemplars), zero: opts.RejectOutOfOrder, h: h}
 	meta := fmt.Sprintf("%s %s %q %q", opts.MetricFamilyName, opts.Metadata.Type, opts.Metadata.Unit, opts.Metadata.Help)
 	p.lines = append(p.lines, func() {
 		b.lines[name] = append(b.lines[name], l)

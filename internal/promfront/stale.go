@@ -14,7 +14,8 @@ import (
 const (
 	// firstInterval is taken for the export interval until a second export shows it: the default of SDKs.
 	firstInterval = int64(time.Minute / time.Millisecond)
-	// sameExport is how far the samples of one export may lie apart that comes in several requests.
+	// sameExport is how far the samples of one export may lie apart that comes in several requests; a quarter of the
+	// interval once it is known.
 	sameExport = int64(500 * time.Millisecond / time.Millisecond)
 )
 
@@ -26,18 +27,26 @@ func (w *writer) hear() {
 	if r.replaced {
 		r.group.shared, r.replaced = true, false
 	}
-	if gap := newest - r.newest; r.heard != 0 && r.write != w.id && gap > sameExport {
-		switch {
-		case r.interval == 0:
-			r.interval = gap
-		case gap > r.interval:
-			r.interval = min(gap, 2*r.interval)
-		default:
-			r.interval -= (r.interval - gap) / 4
-		}
+	switch gap := newest - r.export; {
+	case r.heard == 0:
+		r.export = newest
+	case gap > max(sameExport, r.interval/4):
+		r.export = newest
+		r.learn(gap)
 	}
 	r.newest = max(r.newest, newest)
 	r.heard, r.write, r.stale = w.now, w.id, false
+}
+
+func (r *resource) learn(gap int64) {
+	switch {
+	case r.interval == 0:
+		r.interval = gap
+	case gap > r.interval:
+		r.interval = min(gap, 2*r.interval)
+	default:
+		r.interval -= (r.interval - gap) / 4
+	}
 }
 
 // patience is how long after its last export a resource is taken to be gone, in ms: StaleAfter exports and half of

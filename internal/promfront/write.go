@@ -53,15 +53,16 @@ type writer struct {
 	pt               point
 	opts             storage.AppendV2Options
 
-	key       []byte
-	bounds    []float64
-	counts    []uint64
-	exemplars exemplars
-	sparse    sparse
-	value     exponentialValue
-	trial     trial
-	examples  []Refusal
-	refused   []MetricRefusals
+	key        []byte
+	bounds     []float64
+	counts     []uint64
+	exemplars  exemplars
+	sparse     sparse
+	value      exponentialValue
+	trial      trial
+	overflowed []*family // that wait for flushOverflow
+	examples   []Refusal
+	refused    []MetricRefusals
 }
 
 // point is the data point being written. Of the four points only the one of the metric's type is set.
@@ -92,6 +93,7 @@ func (f *Front) Write(ctx context.Context, md pmetric.Metrics) (Tally, error) {
 	defer f.writers.Put(w)
 	w.lock(md)
 	w.write(md)
+	w.flushOverflow()
 	w.end()
 	w.unlock()
 	defer w.forget()
@@ -204,7 +206,6 @@ func (w *writer) writeMetric(prev *family, m pmetric.Metric) *family {
 	case pmetric.MetricTypeSummary:
 		w.writeSummaries(m.Summary().DataPoints())
 	}
-	w.flushOverflow()
 	return f
 }
 
