@@ -1,6 +1,8 @@
 package peers
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -26,14 +28,7 @@ import (
 // dashboards on ours as Grafana would, and demands that the stock server gives the same answer to each request.
 func TestDashboardQueries(t *testing.T) {
 	end := time.Now().Truncate(time.Second)
-	s, ours := store(t, "dashboards", t.TempDir(), nil, nil)
-	c := start(t, "", s)
-	stock := stockOTLP(t, "{}")
-	for round := range 12 {
-		md := contract(round+1, end.Add(time.Duration(round-11)*telemetry.ExportInterval))
-		mustExport(t, c.otlp, otlpPath, md)
-		mustExport(t, stock.API, stockOTLPPath, md)
-	}
+	ours, stock := contractOnBothSides(t, end)
 	dashboards, findings, err := check.Load(os.DirFS(filepath.Join(repo, "dashboards", "dist")))
 	if err != nil || len(findings) > 0 {
 		t.Fatal(err, findings)
@@ -55,9 +50,96 @@ func TestDashboardQueries(t *testing.T) {
 		t.Errorf("only %d queries and %d panels", report.Queries, report.PanelsWithData)
 	}
 	for _, r := range recorder.requests {
-		sameAnswer(t, r.path, r.form.Encode(), ours.Post(t, r.path, r.form), stock.API.Post(t, r.path, r.form), nil)
+		sameAnswer(t, r.path, r.form.Encode(), ours.Post(t, r.path, r.form), stock.Post(t, r.path, r.form), nil)
 	}
 	t.Logf("%d panels, %d queries, %d requests", report.Panels, report.Queries, len(recorder.requests))
+}
+
+// contractOnBothSides starts a store with the shipped rules and a stock server with their files, and fills both.
+func contractOnBothSides(t *testing.T, end time.Time) (ours, stock promserver.API) {
+	t.Helper()
+	s, ours := store(t, "contract", t.TempDir(), nil, section{"rules": section{"builtin": true}})
+	c := start(t, "", s)
+	files := shippedRules(t)
+	server := promserver.Start(t, promserver.Settings{
+		Flags: stockFlags, Config: "rule_files: " + string(marshal(t, files)) + "\nstorage: {tsdb: {out_of_order_time_window: 10m}}\n",
+	})
+	for round := range 12 {
+		md := contract(round+1, end.Add(time.Duration(round-11)*telemetry.ExportInterval))
+		mustExport(t, c.otlp, otlpPath, md)
+		mustExport(t, server.API, stockOTLPPath, md)
+	}
+	return ours, server.API
+}
+
+// shippedRules are the generated rule files.
+func shippedRules(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(repo, "dashboards", "dist", "rules", "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("find the rules: %v, %d files", err, len(files))
+	}
+	for i, file := range files {
+		if files[i], err = filepath.Abs(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
+}
+
+// TestShippedRules holds that ours has the rules of the shipped files built in, that a stock server and promtool take the
+// files, and that each expression gives the same on both sides.
+func TestShippedRules(t *testing.T) {
+	end := time.Now().Truncate(time.Second)
+	ours, stock := contractOnBothSides(t, end)
+	a, b := ruleTexts(t, ours), ruleTexts(t, stock)
+	if len(b) < 20 {
+		t.Fatalf("the stock server has only the rules %v", b)
+	}
+	for _, rule := range missing(b, a) {
+		t.Errorf("only stock has the rule %s", rule)
+	}
+	for _, rule := range missing(a, b) {
+		t.Errorf("only ours has the rule %s", rule)
+	}
+	answered := 0
+	for _, rule := range b {
+		query := url.Values{"query": {rule[strings.LastIndex(rule, "\n")+1:]}, "time": {promserver.Seconds(end)}}
+		answer := stock.Post(t, "/api/v1/query", query)
+		sameAnswer(t, "/api/v1/query", rule, ours.Post(t, "/api/v1/query", query), answer, nil)
+		if strings.Contains(string(answer.Body), `"metric"`) {
+			answered++
+		}
+	}
+	promtool(t, t.TempDir(), append([]string{"check", "rules", "--lint-fatal"}, shippedRules(t)...), []string{"SUCCESS"})
+	t.Logf("%d rules, %d with an answer", len(b), answered)
+}
+
+// ruleTexts are group, kind, name and labels of each rule, and on the last line its expression.
+func ruleTexts(t *testing.T, api promserver.API) []string {
+	t.Helper()
+	var decoded struct {
+		Data struct {
+			Groups []struct {
+				Name  string
+				Rules []struct {
+					Type, Name, Query string
+					Labels            map[string]string
+				}
+			}
+		}
+	}
+	answer := api.Get(t, "/api/v1/rules", nil)
+	if err := json.Unmarshal(answer.Body, &decoded); err != nil || answer.Status != http.StatusOK {
+		t.Fatalf("rules: status %d, %v", answer.Status, err)
+	}
+	var out []string
+	for _, g := range decoded.Data.Groups {
+		for _, r := range g.Rules {
+			out = append(out, fmt.Sprintf("%s %s %s %v\n%s", g.Name, r.Type, r.Name, r.Labels, r.Query))
+		}
+	}
+	return out
 }
 
 // recorder passes requests on and keeps those that are queries.

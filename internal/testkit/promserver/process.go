@@ -55,9 +55,6 @@ func (p *Process) Kill(t testing.TB) {
 	<-p.group.Exited()
 }
 
-// Log is the end of what the process wrote.
-func (p *Process) Log() string { return p.log.String() }
-
 // FreePort finds a port of 127.0.0.1 that nobody listens on.
 func FreePort(t testing.TB) int {
 	t.Helper()
