@@ -3,6 +3,7 @@ package tailsamplingprocessor
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -92,6 +93,56 @@ func TestOverload(t *testing.T) {
 			})
 		})
 	}
+}
+
+// In a buffer that holds 3 s of the traffic, traces that run for 6 s are decided when they are over, with all their spans,
+// as long as they are few: those that are complete make room for them.
+func TestRunningTracesOutlastAFullBuffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := new(next)
+		p := startFaulty(t, "decision_wait: 20s\nmax_buffer: 32MiB\nrescue_buffer: 0\n"+
+			"policies: [{name: errors, type: status_code, status_code: {status_codes: [ERROR]}}]", n)
+		g, random := new(traffic), rand.New(rand.NewPCG(7, 7))
+		var running [][]pcommon.SpanID // of each trace that has begun
+		const steps, stepsRun = 20 * 20, 6 * 20
+		for step := range steps + stepsRun {
+			if step < steps {
+				td := g.request(ptrace.StatusCodeOk, 1_000_000+step*100, 100, 5) // 10,000 spans/s of 1 KiB
+				for i, span := range td.ResourceSpans().At(0).ScopeSpans().At(0).Spans().All() {
+					if i%5 == 0 {
+						span.SetParentSpanID([8]byte{})
+					}
+				}
+				widen(td, random)
+				require.NoError(t, p.ConsumeTraces(t.Context(), td))
+				td = g.request(ptrace.StatusCodeOk, step, 1, 5) // 1 %
+				running = append(running, spanIDs(td))
+				require.NoError(t, p.ConsumeTraces(t.Context(), td))
+			}
+			if over := step - stepsRun; over >= 0 {
+				td := g.request(ptrace.StatusCodeError, over, 1, 1)
+				running[over] = append(running[over], spanIDs(td)...)
+				require.NoError(t, p.ConsumeTraces(t.Context(), td))
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		sum := p.telemetry.look()
+		stopSampler(t, p.sampler)
+		requireSettled(t, p.sampler)
+		whole := 0
+		for _, ids := range running {
+			if !slices.ContainsFunc(ids, func(id pcommon.SpanID) bool { return !n.has(id) }) {
+				whole++
+			}
+		}
+		different, twice := n.spans()
+		t.Logf("%d of %d left whole; decided because of memory: %d complete, %d others", whole, len(running),
+			sum.DecidedFor[engine.ReasonComplete], sum.DecidedFor[engine.ReasonMemory])
+		assert.Equal(t, len(running), whole)
+		assert.Equal(t, 6*len(running), different)
+		assert.Zero(t, twice)
+		assert.Positive(t, sum.DecidedFor[engine.ReasonComplete])
+	})
 }
 
 // Callers wait at num_traces, each as long as its context lasts, and go on when a trace is decided. Nobody waits for
