@@ -179,9 +179,6 @@ func (w *writer) enterScope(sm pmetric.ScopeMetrics) {
 }
 
 func (w *writer) writeMetric(prev *family, m pmetric.Metric) *family {
-	if w.appended >= maxTransaction {
-		w.commit()
-	}
 	if w.err == nil && w.ctx.Err() != nil {
 		w.err = fmt.Errorf("append: %w", w.ctx.Err())
 	}
@@ -211,6 +208,11 @@ func (w *writer) writeMetric(prev *family, m pmetric.Metric) *family {
 
 // open finds what is known of the point. It reports false if the point is refused.
 func (w *writer) open(attrs pcommon.Map, t, begin pcommon.Timestamp, flags pmetric.DataPointFlags) bool {
+	if w.appended >= maxTransaction {
+		if w.commit(); w.err != nil {
+			return false
+		}
+	}
 	pt := &w.pt
 	prev := pt.entry
 	pt.time, pt.begin, pt.t, pt.st = t, begin, millis(t), millis(begin)
