@@ -32,7 +32,7 @@ func (s sheet) storeRefuses() Alert {
 	}
 }
 
-// A floor of 100,000 series, some 500 MB of head, is where a doubling begins to hurt; below it every new service doubles.
+// A floor of 100,000 series, some hundred MB of head, is where a doubling begins to hurt; below it every new service doubles.
 func (s sheet) seriesGrow() Alert {
 	const floor, factor = 100_000, 2
 	series := now(s.value(promself.HeadSeries))
@@ -40,7 +40,7 @@ func (s sheet) seriesGrow() Alert {
 		Name: "TailgateStoreSeriesGrowing", Severity: Warning, For: 30 * time.Minute,
 		When:    series.over(series.before(24 * time.Hour)).above(factor).and(series.above(floor)),
 		Summary: `The store {{ $labels.instance }} has {{ $value | humanize }} times the series of a day ago`,
-		Description: `Series cost memory for as long as they are in the head, some 5 kB each. Growth like this is a label with too many ` +
+		Description: `Series cost memory for as long as they are in the head, a few kB each. Growth like this is a label with too many ` +
 			`values, or pods that change their name.`,
 		Look: lookAtStore,
 	}
@@ -52,7 +52,7 @@ func (s sheet) targetDown() Alert {
 		When:    now(s.scope.Value(promself.Up).MinBy(ofEach()...)).below(1),
 		Summary: `{{ $labels.instance }} of job {{ $labels.job }} cannot be scraped`,
 		Description: `For five minutes every scrape of {{ $labels.instance }} has failed. Its series have ended, so alerts about it are ` +
-			`silent. The page /targets has the error.`,
+			`silent. /api/v1/targets has the error.`,
 		Look: lookAtStore,
 	}
 }
@@ -141,7 +141,7 @@ func (s sheet) rulesFail() Alert {
 		When:    per(short, failures).above(0),
 		Summary: `Rules of {{ $labels.rule_group }} fail on {{ $labels.instance }}`,
 		Description: `{{ $value | humanize }} evaluations of rules in {{ $labels.rule_group }} failed within five minutes. Alerts of the group ` +
-			`may stay silent. The page /rules has the error.`,
+			`may stay silent. /api/v1/rules has the error.`,
 		Look: lookAtStore,
 	}
 }
