@@ -64,7 +64,7 @@ const spansPerLock = 256
 func (p *sampler) ConsumeTraces(ctx context.Context, td ptrace.Traces) error {
 	weighs := p.overload.weighs(p.now().Mono, p.cfg.DecisionWait)
 	if !weighs {
-		err := p.admit(ctx, td.SpanCount(), &patience{mayBegin: p.overload.begin})
+		err := p.admit(ctx, td.SpanCount(), &patience{mayBegin: true})
 		if weighs = errors.Is(err, errBegun); err != nil && !weighs {
 			p.telemetry.refuse(refusedMemory, td.SpanCount())
 			return err
@@ -247,8 +247,8 @@ var errBegun = errors.New("tail_sampling: traces are turned away")
 // patience is how long a caller waits for room before its request is refused: a second in all.
 type patience struct {
 	expired  <-chan time.Time
-	soon     <-chan time.Time             // sooner, to begin the constant-time mode
-	mayBegin func(now time.Duration) bool // begins it; nil: it has begun, or a part of the request is taken already
+	soon     <-chan time.Time // sooner, to begin the constant-time mode
+	mayBegin bool             // it has not begun, and no part of the request is taken already
 }
 
 const roomTimeout = time.Second
@@ -258,7 +258,7 @@ func (w *patience) start() {
 		return
 	}
 	w.expired = time.After(roomTimeout)
-	if w.mayBegin != nil {
+	if w.mayBegin {
 		w.soon = time.After(sampleAfter)
 	}
 }
@@ -301,8 +301,7 @@ func (p *sampler) makeRoom(ctx context.Context, cause error, wait *patience) err
 		}
 		return errOverloaded
 	case <-soon:
-		if wait.mayBegin(p.now().Mono) {
-			p.logger.Warn("the buffer is full and kept traces do not leave fast enough: new traces are taken in by chance, except those that policies want for what is in them")
+		if p.beginOverload() {
 			return errBegun
 		}
 		return nil
@@ -311,8 +310,8 @@ func (p *sampler) makeRoom(ctx context.Context, cause error, wait *patience) err
 	}
 }
 
-// relieve decides the traces of the lanes' oldest segments, those with the longest logs first, until a segment is free. A lane whose
-// kept traces do not leave frees nothing more; then it is the next one's turn.
+// relieve decides the traces of the lanes' oldest segments, those with the longest logs first, until a segment is free. A
+// lane whose kept traces do not leave frees nothing more; then it is the next one's turn.
 func (p *sampler) relieve() bool {
 	used := p.store.Used()
 	tries := 4 // each decides a segment's traces; where more does not help, waiting for the senders does
@@ -326,8 +325,8 @@ func (p *sampler) relieve() bool {
 	return false
 }
 
-// relieveIndex decides complete and old traces of the lane that has most, where logs are short and it is the number of traces
-// that fills the memory: those of the next spans take their places.
+// relieveIndex decides complete and old traces of the lane that has most, where logs are short and it is the number of
+// traces that fills the memory: those of the next spans take their places.
 func (p *sampler) relieveIndex(spans int) bool {
 	var fullest *lane
 	most := int64(decideAtOnce)

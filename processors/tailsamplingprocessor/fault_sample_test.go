@@ -165,6 +165,7 @@ func TestSlowNextIsSampledFor(t *testing.T) {
 		assert.Zero(t, s.refused)
 		assert.LessOrEqual(t, float64(most), 1.1*float64(p.cfg.MaxBuffer), "bytes held")
 		assert.True(t, p.overload.open.Load())
+		assert.Equal(t, 1, p.logs.FilterMessageSnippet("leave too slowly").Len(), "said once")
 		during := s.traces
 
 		n.perLane.Store(1_000_000)

@@ -40,12 +40,14 @@ const (
 	maxLevel = 80
 )
 
-// begin turns the mode on, if it may help, and reports whether it did.
-func (o *overload) begin(now time.Duration) bool {
-	if !o.samples || !o.leaves(now) {
+// beginOverload turns the mode on, if it may help, and reports whether it is on.
+func (p *sampler) beginOverload() bool {
+	if !p.overload.samples || !p.overload.leaves(p.now().Mono) {
 		return false
 	}
-	o.open.Store(true)
+	if p.overload.open.CompareAndSwap(false, true) {
+		p.logger.Warn("the buffer is full and kept traces leave too slowly: of new traces those are taken in that policies want for what is in them, of the others a share; give the next consumer more, keep less, or raise max_buffer")
+	}
 	return true
 }
 
@@ -97,7 +99,7 @@ func (p *sampler) endOverload() {
 		}
 	}
 	p.overload.open.Store(false)
-	p.logger.Info("kept traces leave fast enough again, all traces are taken in")
+	p.logger.Info("kept traces leave fast enough again, all new ones are taken in")
 }
 
 // The places of a span in a request that are no lane's.
@@ -106,7 +108,8 @@ const (
 	byChance   = 0x80 // beside the lane
 )
 
-// turnAway marks the spans of the request that may not come in, which are counted, and returns their number.
+// turnAway marks the spans of the request that may not come in, which are counted, and returns their number. A lane is locked
+// for all its spans of the request, since a trace is judged by all of them: 0.5 ms per 1,000.
 func (p *sampler) turnAway(r *request, first uint64, td ptrace.Traces) (turned int) {
 	r.level = p.level()
 	for i, l := range p.lanes {
