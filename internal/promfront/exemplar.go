@@ -17,7 +17,9 @@ import (
 const maxExemplarRunes = 128
 
 // exemplars are those of one point, in scratch space. A storage takes those of a series only in the order of time, while
-// histograms bring them in the order of value: unsorted, a quarter of those of native histograms is refused.
+// histograms bring them in the order of value: unsorted, a quarter of those of native histograms is refused. Those of one
+// instant, as all are that the span metrics connector makes, it takes in the order of value and of the hash of their
+// labels; what is not in order it drops when it commits, without a word.
 type exemplars struct {
 	all     []exemplar.Exemplar
 	buckets []int // of all, ascending, after sortByBucket
@@ -77,8 +79,15 @@ func (e *exemplars) byTime() []exemplar.Exemplar {
 	if len(e.all) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(e.all, func(a, b exemplar.Exemplar) int { return cmp.Compare(a.Ts, b.Ts) })
+	slices.SortStableFunc(e.all, byTime)
 	return e.all
+}
+
+func byTime(a, b exemplar.Exemplar) int {
+	if order := cmp.Or(cmp.Compare(a.Ts, b.Ts), cmp.Compare(a.Value, b.Value)); order != 0 {
+		return order
+	}
+	return cmp.Compare(a.Labels.Hash(), b.Labels.Hash())
 }
 
 // sortByBucket prepares for upTo: by bucket, then by time.
@@ -89,7 +98,7 @@ func (e *exemplars) sortByBucket(bounds []float64) {
 	}
 	bucket := func(x exemplar.Exemplar) int { return sort.SearchFloat64s(bounds, x.Value) }
 	slices.SortStableFunc(e.all, func(a, b exemplar.Exemplar) int {
-		return cmp.Or(cmp.Compare(bucket(a), bucket(b)), cmp.Compare(a.Ts, b.Ts))
+		return cmp.Or(cmp.Compare(bucket(a), bucket(b)), byTime(a, b))
 	})
 	for _, x := range e.all {
 		e.buckets = append(e.buckets, bucket(x))

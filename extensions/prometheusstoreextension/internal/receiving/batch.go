@@ -129,7 +129,9 @@ func (b *batch) append(p point, m metadata.Metadata) {
 
 // withExemplars puts the exemplars of a series, in order of time, on its last point: both versions send them apart.
 func (b *batch) withExemplars(points []point, found []exemplar.Exemplar, m metadata.Metadata) {
-	slices.SortStableFunc(found, func(x, y exemplar.Exemplar) int { return cmp.Compare(x.Ts, y.Ts) })
+	slices.SortStableFunc(found, func(x, y exemplar.Exemplar) int {
+		return cmp.Or(cmp.Compare(x.Ts, y.Ts), cmp.Compare(x.Value, y.Value), cmp.Compare(x.Labels.Hash(), y.Labels.Hash()))
+	})
 	points[len(points)-1].exemplars = found
 	for _, p := range points {
 		b.append(p, m)
