@@ -60,10 +60,10 @@ func TestEqualsPrometheusConverter(t *testing.T) {
 				front, err := promfront.New(got, o)
 				require.NoError(t, err)
 				d := dice{rand.New(rand.NewPCG(1, 2))}
-				for round := range 30 {
+				for round := range 10 {
 					md := d.metrics(at(float64(10 * round)))
 					upstream(t, want, md, o)
-					if round%7 == 6 {
+					if round%4 == 3 {
 						got.forgetRefs()
 					}
 					tally, err := front.Write(t.Context(), md)

@@ -12,18 +12,25 @@ import (
 // size before it, so that different parts never give equal bytes.
 
 func appendString(key []byte, s string) []byte {
-	key = binary.AppendUvarint(key, uint64(len(s)))
+	if len(s) < 0x80 {
+		key = append(key, byte(len(s)))
+	} else {
+		key = binary.AppendUvarint(key, uint64(len(s)))
+	}
 	return append(key, s...)
 }
 
 // appendAttributes keeps the order in which they were sent: SDKs sort, and another order is only a second entry for the
 // same series.
 func appendAttributes(key []byte, attrs pcommon.Map) []byte {
-	attrs.Range(func(name string, v pcommon.Value) bool {
+	for name, v := range attrs.All() {
 		key = appendString(key, name)
+		if v.Type() == pcommon.ValueTypeStr { // as nearly all are
+			key = appendString(append(key, byte(pcommon.ValueTypeStr)), v.Str())
+			continue
+		}
 		key = appendValue(key, v)
-		return true
-	})
+	}
 	return key
 }
 

@@ -15,6 +15,18 @@ import (
 	"github.com/tailgate-otel/tailgate/internal/promfront"
 )
 
+func openDatabase(t testing.TB) *tsdb.DB {
+	t.Helper()
+	opts := tsdb.DefaultOptions()
+	opts.EnableExemplarStorage, opts.MaxExemplars = true, 100_000
+	opts.OutOfOrderTimeWindow = (10 * time.Minute).Milliseconds()
+	db, err := tsdb.Open(t.TempDir(), nil, nil, opts, nil)
+	require.NoError(t, err)
+	db.DisableCompactions()
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	return db
+}
+
 // sampled reads the samples of a metric as [time in seconds, value]; NaN is a stale marker.
 func sampled(t *testing.T, db *tsdb.DB, name string) [][2]float64 {
 	t.Helper()

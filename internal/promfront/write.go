@@ -229,8 +229,7 @@ func (w *writer) open(attrs pcommon.Map, t, begin pcommon.Timestamp, flags pmetr
 		w.refuse(TooOld, 1, errOutside)
 		return false
 	}
-	w.key = appendAttributes(w.key[:0], attrs)
-	pt.entry = pt.family.find(w, prev)
+	pt.entry = pt.family.find(w, prev, attrs)
 	if bad := pt.entry.bad; bad != nil {
 		bad.seen = w.now
 		w.refuse(Untranslatable, 1, bad.err)
