@@ -26,7 +26,7 @@ func All(n telemetry.Naming) ([]File, error) {
 	if label := n.Label(telemetry.AttrHTTPRoute.Key); strings.Contains(label, ".") {
 		return nil, fmt.Errorf("define rules: the naming keeps dots (label %s), and queries are written with underscores only", label)
 	}
-	s := sheet{scope: query.NewWholeScope(n), naming: n}
+	s := sheet{scope: query.NewWholeScope(n)}
 	objectives, err := s.objectives()
 	files := []File{
 		{Name: "sampling", Groups: s.sampling()},
@@ -66,8 +66,7 @@ var everything []query.Where
 
 // sheet is what all rules are written with: selectors over everything that the store holds.
 type sheet struct {
-	scope  query.Scope
-	naming telemetry.Naming
+	scope query.Scope
 }
 
 // ofEach is the labels of one program, and more.

@@ -143,10 +143,12 @@ func (o objective) burning(i indicator, b burn) condition {
 		and(i.total.meanOver(b.long).above(math.Max(o.Floor/b.long.Seconds(), 1e-6)))
 }
 
+// alert waits an hour with a warning, whose windows are days: in a store that is younger than they are, the first failures
+// after its start weigh as if they had gone on for all of the window.
 func (o objective) alert(severity Severity, when condition) Alert {
 	wait, pace := 2*time.Minute, "It is spent within days; somebody should look now."
 	if severity == Warning {
-		wait, pace = 15*time.Minute, "It will not last for the period; somebody should look today."
+		wait, pace = time.Hour, "It will not last for the period; somebody should look today."
 	}
 	return Alert{
 		Name: o.Alert, Severity: severity, When: when, For: wait, Labels: map[string]string{"slo": o.Slug},

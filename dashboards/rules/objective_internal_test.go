@@ -66,7 +66,7 @@ func TestFormulas(t *testing.T) {
 		{a.above(1).or(b.below(2)).and(a.above(3)).formula, "(a > 1 or b + c < 2) and a > 3"},
 		{a.of(formula{text: "up"}), "a and on (job) up"},
 		{within(a.orZeroOf(b), a), "(a or 0 * (b + c)) and a"},
-		{a.over(a.before(24 * time.Hour)).above(14.4 * 0.01).formula, "a / a offset 1d > 0.144"},
+		{a.over(b.before(90 * time.Minute)).above(14.4 * 0.01).formula, "a / (b offset 1h30m + c offset 1h30m) > 0.144"},
 		{Record{Name: "x:y:z", Labels: map[string]string{"slo": "s"}}.sumOver(90 * time.Minute), `sum_over_time(x:y:z{slo="s"}[1h30m])`},
 	} {
 		if tc.got.err != nil || tc.got.text != tc.want {

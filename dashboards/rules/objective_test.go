@@ -110,7 +110,7 @@ func predict(budget, share float64, quiet, limit int, pairs [][3]float64, wait i
 // TestDetectionTimes holds when somebody is told about faults of different sizes, against the arithmetic. The five
 // minutes of the base rate may delay it, by half their length and two evaluations.
 func TestDetectionTimes(t *testing.T) {
-	const quiet, fault = 6 * 60, 4 * 60
+	const quiet, fault = 6 * 60, 5 * 60
 	page := [][3]float64{{14.4, 60, 5}, {6, 360, 30}}
 	ticket := [][3]float64{{3, 1440, 120}, {1, 4320, 360}}
 	shares := []float64{1, 0.5, 0.2, 0.1, 0.03, 0.005}
@@ -122,7 +122,7 @@ func TestDetectionTimes(t *testing.T) {
 	for _, share := range shares {
 		for severity, want := range map[string]int{
 			"critical": predict(0.01, share, quiet, fault, page, 2),
-			"warning":  predict(0.01, share, quiet, fault, ticket, 15),
+			"warning":  predict(0.01, share, quiet, fault, ticket, 60),
 		} {
 			h, fired := got[fmt.Sprint(share)+" "+availability+" "+severity]
 			after := h.from - quiet
