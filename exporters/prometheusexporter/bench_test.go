@@ -227,3 +227,38 @@ func setPoints(points pmetric.NumberDataPointSlice, now pcommon.Timestamp) {
 		p.SetTimestamp(now)
 	}
 }
+
+// BenchmarkHeld takes the memory that an exporter holds per sample on the page, translation included.
+func BenchmarkHeld(b *testing.B) {
+	for _, kind := range []string{"classic", "exponential"} {
+		for _, engine := range []string{"contrib", "ours"} {
+			b.Run(fmt.Sprintf("kind=%s/engine=%s", kind, engine), func(b *testing.B) {
+				var factory exporter.Factory = contrib.NewFactory()
+				if engine == "ours" {
+					factory = prometheusexporter.NewFactory()
+				}
+				for b.Loop() {
+					e := start(b, factory, map[string]any{"enable_open_metrics": true})
+					before := heap()
+					md, samples := fleet(kind, 100)
+					setTimes(md, time.Now())
+					require.NoError(b, e.ConsumeMetrics(b.Context(), md))
+					md = pmetric.NewMetrics()
+					e.get(b, acceptProtobuf)
+					b.ReportMetric(float64(heap()-before)/float64(samples), "B/sample")
+					runtime.KeepAlive(e)
+				}
+				b.ReportMetric(0, "ns/op")
+			})
+		}
+	}
+}
+
+func heap() int64 {
+	var m runtime.MemStats
+	for range 3 {
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}

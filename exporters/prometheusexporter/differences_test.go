@@ -240,6 +240,46 @@ func TestEndsAndLatenessAreContribs(t *testing.T) {
 	assert.Len(t, series(both(func(md pmetric.Metrics) { counterPoint(md, "pod-a", "c", 6, 30) })), 2)
 }
 
+// Points of all types without a time are shown, and what they are given does not reach the sender's data.
+func TestPointsWithoutTimeAreShown(t *testing.T) {
+	theirs, ours := start(t, contrib.NewFactory(), nil), start(t, prometheusexporter.NewFactory(), nil)
+	traffic := newTraffic(3)
+	for range 2 {
+		md := traffic.export()
+		for _, rm := range md.ResourceMetrics().All() {
+			for _, sm := range rm.ScopeMetrics().All() {
+				sm.Metrics().RemoveIf(func(m pmetric.Metric) bool { return strings.Contains(m.Name(), "delta") })
+				for _, m := range sm.Metrics().All() {
+					forgetTimes(m)
+				}
+			}
+		}
+		sent := pmetric.NewMetrics()
+		md.CopyTo(sent)
+		theirs.push(t, md)
+		require.NoError(t, ours.ConsumeMetrics(t.Context(), md))
+		assert.Equal(t, sent, md)
+		page := ours.page(t, acceptText)
+		assert.Greater(t, len(page.Series), 80)
+		assert.Empty(t, pagetest.Diff(theirs.page(t, acceptText), page))
+	}
+}
+
+func forgetTimes(m pmetric.Metric) {
+	switch m.Type() {
+	case pmetric.MetricTypeGauge:
+		m.Gauge().DataPoints().At(0).SetTimestamp(0)
+	case pmetric.MetricTypeSum:
+		m.Sum().DataPoints().At(0).SetTimestamp(0)
+	case pmetric.MetricTypeHistogram:
+		m.Histogram().DataPoints().At(0).SetTimestamp(0)
+	case pmetric.MetricTypeExponentialHistogram:
+		m.ExponentialHistogram().DataPoints().At(0).SetTimestamp(0)
+	case pmetric.MetricTypeSummary:
+		m.Summary().DataPoints().At(0).SetTimestamp(0)
+	}
+}
+
 func resource(md pmetric.Metrics, instance string) pmetric.ResourceMetrics {
 	rm := md.ResourceMetrics().AppendEmpty()
 	rm.Resource().Attributes().PutStr("service.name", "shop")

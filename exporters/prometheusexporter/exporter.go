@@ -134,7 +134,7 @@ func (e *promExporter) sweep(ctx context.Context) {
 
 // push shows one batch. What cannot be shown is counted and costs only itself.
 func (e *promExporter) push(ctx context.Context, md pmetric.Metrics) error {
-	tally, err := e.front.Write(ctx, md)
+	tally, err := e.front.Write(ctx, timed(md, e.now()))
 	if err != nil {
 		return fmt.Errorf("show metrics: %w", err)
 	}

@@ -33,7 +33,7 @@ func newTraffic(seed uint64) *traffic {
 func (f *traffic) export() pmetric.Metrics {
 	f.before, f.now = f.now, f.now.Add(10*time.Second)
 	md := pmetric.NewMetrics()
-	for service := range 3 {
+	for service := range 2 {
 		rm := md.ResourceMetrics().AppendEmpty()
 		attrs := rm.Resource().Attributes()
 		attrs.PutStr("service.name", fmt.Sprintf("shop-%d", service))

@@ -61,7 +61,6 @@ type Exposition struct {
 	bounds   map[float64]*bound   // of buckets; few, shared by all histograms
 	ranks    map[float64]*bound   // of quantiles
 	order    []*family            // as scraped; nil when families came or went
-	shown    int                  // metrics
 }
 
 // New returns an empty Exposition.
@@ -150,6 +149,9 @@ func (f *family) settle() {
 		return
 	}
 	slices.SortFunc(f.fresh, compareMetrics)
+	for _, m := range f.fresh {
+		m.parts = append(make([]part, 0, len(m.parts)), m.parts...) // they came one by one, with room for as many again
+	}
 	merged := make([]*metric, 0, len(f.metrics)+len(f.fresh)-f.gone)
 	old, fresh := f.metrics, f.fresh
 	for len(old) > 0 || len(fresh) > 0 {

@@ -170,8 +170,7 @@ func gauge(name string) storage.AppendV2Options {
 }
 
 func stats(s exposition.Stats) string {
-	return fmt.Sprintf("series=%d metrics=%d appended=%d out_of_order=%d expired=%d type_conflicts=%d help_conflicts=%d",
-		s.Series, s.Metrics, s.Appended, s.OutOfOrder, s.Expired, s.TypeConflicts, s.HelpConflicts)
+	return fmt.Sprintf("series=%d expired=%d type_conflicts=%d help_conflicts=%d", s.Series, s.Expired, s.TypeConflicts, s.HelpConflicts)
 }
 
 // stale is the value of a stale marker.

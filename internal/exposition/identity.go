@@ -260,7 +260,6 @@ func (x *Exposition) addMetric(id identity, opts storage.AppendV2Options) *metri
 	m.next = x.metrics[m.hash]
 	x.metrics[m.hash] = m
 	f.fresh = append(f.fresh, m)
-	x.shown++
 	return m
 }
 
@@ -329,7 +328,10 @@ func (x *Exposition) bound(r role, at float64) *bound {
 	return theValue
 }
 
-// intern grows with the number of distinct boundaries ever seen, which applications choose by hand.
+// maxBounds is how many bounds of a role are shared. Applications choose boundaries by hand, a few dozens in all; beyond this
+// number, 1 MB, something makes them up and each part gets one of its own that goes with it.
+const maxBounds = 10_000
+
 func intern(known map[float64]*bound, r role, at float64, label string) *bound {
 	if b := known[at]; b != nil {
 		return b
@@ -340,6 +342,8 @@ func intern(known map[float64]*bound, r role, at float64, label string) *bound {
 		text:        label + `="` + text + `"} `,
 		openMetrics: label + `="` + canonical(text) + `"} `,
 	}
-	known[at] = b
+	if len(known) < maxBounds {
+		known[at] = b
+	}
 	return b
 }

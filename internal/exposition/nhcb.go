@@ -41,7 +41,7 @@ func (x *Exposition) storeCustom(m *metric, p *pending, exemplars []exemplar.Exe
 			mine++
 		}
 		count := sum
-		if isInf(upper) {
+		if math.IsInf(upper, 1) {
 			count = fh.Count
 		}
 		x.setUnreferenced(m, x.bound(roleBucket, upper), count, exemplars[:mine])

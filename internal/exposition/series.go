@@ -1,7 +1,6 @@
 package exposition
 
 import (
-	"math"
 	"slices"
 	"sync/atomic"
 
@@ -14,7 +13,7 @@ import (
 // metric is what stands under one set of labels in a family: a single value, a classic histogram with its buckets, a
 // summary, a native histogram, or both kinds of histogram.
 //
-// A histogram of 14 bounds takes 17 slots of 24 bytes, 17 parts of 32 bytes and this record of 168: 1,120 bytes, 66 per series,
+// A histogram of 14 bounds takes 17 slots of 16 bytes, 17 parts of 32 bytes and this record of 136: 952 bytes, 56 per series,
 // plus the labels twice (as identity and as text).
 type metric struct {
 	family *family
@@ -88,9 +87,9 @@ func compareBounds(a, b *bound) int {
 type native struct {
 	slot      uint32
 	epoch     uint32
-	ints      *histogram.Histogram      // one of the two, owned by us once it was appended
-	floats    *histogram.FloatHistogram //
-	exemplars []exemplar.Exemplar       // the newest, by time
+	ints      *histogram.Histogram // one of the two, owned by us once it was appended
+	floats    *histogram.FloatHistogram
+	exemplars []exemplar.Exemplar // the newest, by time
 }
 
 // maxNativeExemplars is what Prometheus' own client keeps per native histogram.
@@ -239,7 +238,6 @@ func (x *Exposition) remove(m *metric) {
 	}
 	m.removed = true
 	m.family.gone++
-	x.shown--
 	if first := x.metrics[m.hash]; first == m {
 		if m.next == nil {
 			delete(x.metrics, m.hash)
@@ -255,5 +253,3 @@ func (x *Exposition) remove(m *metric) {
 		}
 	}
 }
-
-func isInf(f float64) bool { return math.IsInf(f, 1) }

@@ -9,17 +9,14 @@ import (
 // counters count since New. families is guarded by Exposition.mu.
 type counters struct {
 	families                                       uint32
-	appended, outOfOrder, invalid, expired         atomic.Uint64
-	typeConflicts, helpConflicts                   atomic.Uint64
+	expired, typeConflicts, helpConflicts          atomic.Uint64
 	scrapesText, scrapesOpen, scrapesProto, failed atomic.Uint64
 }
 
 // Stats are the figures of an Exposition: what it holds, and what happened since New.
 type Stats struct {
-	Series  int // float series and native histograms
-	Metrics int // sets of labels
-
-	Appended, OutOfOrder, Invalid, Expired           uint64
+	Series                                           int    // float series and native histograms that are held
+	Expired                                          uint64 // sets of labels
 	TypeConflicts, HelpConflicts                     uint64
 	TextScrapes, OpenMetricsScrapes, ProtobufScrapes uint64
 	FailedScrapes                                    uint64 // the client went away
@@ -28,12 +25,11 @@ type Stats struct {
 // Stats returns the present figures.
 func (x *Exposition) Stats() Stats {
 	x.mu.RLock()
-	series, metrics := x.table.used(), x.shown
+	series := x.table.used()
 	x.mu.RUnlock()
 	c := &x.stats
 	return Stats{
-		Series: series, Metrics: metrics,
-		Appended: c.appended.Load(), OutOfOrder: c.outOfOrder.Load(), Invalid: c.invalid.Load(), Expired: c.expired.Load(),
+		Series: series, Expired: c.expired.Load(),
 		TypeConflicts: c.typeConflicts.Load(), HelpConflicts: c.helpConflicts.Load(),
 		TextScrapes: c.scrapesText.Load(), OpenMetricsScrapes: c.scrapesOpen.Load(), ProtobufScrapes: c.scrapesProto.Load(),
 		FailedScrapes: c.failed.Load(),
