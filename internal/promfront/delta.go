@@ -108,8 +108,8 @@ func (s *sums) addExplicit(v explicitValue) {
 func (s *sums) subtractExplicit(v explicitValue) {
 	s.sum -= v.sum
 	s.count -= v.count
-	for i, n := range v.counts {
-		s.counts[i] -= n
+	for i := range min(len(s.counts), len(v.counts)) {
+		s.counts[i] -= v.counts[i]
 	}
 }
 

@@ -151,7 +151,9 @@ func (b *buckets) add(o buckets) {
 func (b *buckets) subtract(o buckets) {
 	o = o.trimmed()
 	for i, count := range o.counts {
-		b.counts[o.offset-b.offset+int32(i)] -= count
+		if at := int(o.offset) - int(b.offset) + i; at >= 0 && at < len(b.counts) {
+			b.counts[at] -= min(b.counts[at], count)
+		}
 	}
 }
 

@@ -135,5 +135,6 @@ func (w *writer) replaceInfo() {
 		}
 		w.mark(old.info, 0, max(millis(w.earliest), old.info.t+1), false)
 		old.info.stale, old.replaced = true, true
+		w.replaced = append(w.replaced, old)
 	}
 }

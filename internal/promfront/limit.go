@@ -72,6 +72,7 @@ func (w *writer) overflow(slots int, bounds []float64) {
 		return
 	}
 	w.tally.Overflowed++
+	w.tally.ExemplarsRefused[ExemplarOther] += w.exemplarCount() // whose series they would name is not stored
 	w.earliest, w.latest = min(w.earliest, pt.time), max(w.latest, pt.time)
 	if over.pending == 0 {
 		w.overflowed = append(w.overflowed, pt.family)
@@ -186,7 +187,7 @@ func (w *writer) flushOverflow() {
 		over := f.over
 		s, t := over.stream, over.pending
 		over.pending = 0
-		if w.err != nil || millis(t) <= s.t {
+		if w.err != nil || s.total == nil || millis(t) <= s.t {
 			continue // late: it is in the sum, and the next sample will show it
 		}
 		w.pt = point{family: f, stream: s, time: t, t: millis(t), labels: over.labels, labelled: true}
@@ -209,6 +210,18 @@ func (w *writer) putSum(sum *sums) {
 	case pmetric.MetricTypeExponentialHistogram:
 		w.put(0, float64(sum.exponential.count), w.native(&sum.exponential))
 	}
+}
+
+func (w *writer) exemplarCount() int64 {
+	switch w.pt.family.kind.metricType() {
+	case pmetric.MetricTypeSum:
+		return int64(w.pt.number.Exemplars().Len())
+	case pmetric.MetricTypeHistogram:
+		return int64(w.pt.explicit.Exemplars().Len())
+	case pmetric.MetricTypeExponentialHistogram:
+		return int64(w.pt.exponential.Exemplars().Len())
+	}
+	return 0
 }
 
 // attributes are those of the point.

@@ -169,7 +169,7 @@ func (f *Front) forget(g *group, since int64) {
 	for _, r := range g.resources {
 		for key, fam := range r.families {
 			f.forgetEntries(g, fam, since)
-			if len(fam.entries) == 0 {
+			if len(fam.entries) == 0 && (fam.over == nil || fam.over.stream.seen < since) {
 				f.dropFamily(g, r, key, fam)
 			}
 		}

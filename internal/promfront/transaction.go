@@ -60,11 +60,15 @@ func (w *writer) undo() {
 	for _, t := range w.totals {
 		t.undo(w.tx)
 	}
+	for _, r := range w.replaced {
+		r.info.stale, r.replaced = false, false // Sweep will end it
+	}
 }
 
 func (w *writer) reset() {
 	clear(w.started)
 	clear(w.totals)
-	w.started, w.totals = w.started[:0], w.totals[:0]
+	clear(w.replaced)
+	w.started, w.totals, w.replaced = w.started[:0], w.totals[:0], w.replaced[:0]
 	w.appended = 0
 }

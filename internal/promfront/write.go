@@ -40,9 +40,10 @@ type writer struct {
 
 	tx       uint64
 	app      storage.AppenderV2
-	appended int       // in this transaction
-	started  []*stream // whose start changed in this transaction
-	totals   []*total  // that changed in this transaction
+	appended int         // in this transaction
+	started  []*stream   // whose start changed in this transaction
+	totals   []*total    // that changed in this transaction
+	replaced []*resource // whose target_info ended in this transaction
 
 	res              pcommon.Resource
 	resource         *resource
