@@ -129,7 +129,7 @@ func TestOutages(t *testing.T) {
 					local.tee(t, s, everyKind(base()+step*15_000, i)...)
 				}
 			}
-			eventually(t, 20*time.Second, local.DB, server.db)
+			settled(t, s, local, server)
 			if name != "hang" { // there the busy server may have stored what it did not answer for in time
 				require.Empty(t, s.Refused())
 			}
@@ -152,7 +152,7 @@ func TestRetryAfterIsObeyed(t *testing.T) {
 		return false
 	})
 	local.tee(t, s, point{ls: gauge("up", 1), t: base(), v: 1})
-	eventually(t, 10*time.Second, local.DB, server.db)
+	settled(t, s, local, server)
 	require.GreaterOrEqual(t, time.Duration(cameBackAt.Load()-refusedAt.Load()), time.Second)
 }
 
@@ -208,11 +208,11 @@ func TestFallback(t *testing.T) {
 			for step := range int64(10) {
 				local.tee(t, s, point{ls: gauge("up", 1), t: base() + step*1000, v: 1})
 			}
-			eventually(t, 10*time.Second, local.DB, server.db)
-			require.False(t, s.protocol.v2())
+			settled(t, s, local, server)
+			poll(t, 10*time.Second, func() bool { return !s.protocol.v2() && s.progress.idle() }, func() {})
 			before := server.requests.Load()
 			local.tee(t, s, point{ls: gauge("up", 2), t: base(), v: 1})
-			eventually(t, 10*time.Second, local.DB, server.db)
+			settled(t, s, local, server)
 			require.Equal(t, before+1, server.requests.Load(), "the fallback is remembered")
 		})
 	}
@@ -343,7 +343,7 @@ func TestRestartUnderOutages(t *testing.T) {
 	}
 	sick.Store(false)
 	s := open(t, cfg, local)
-	eventually(t, 20*time.Second, local.DB, server.db)
+	settled(t, s, local, server)
 	closeWithin(t, s, 10*time.Second)
 	require.Equal(t, exemplarsOf(t, local.DB), exemplarsOf(t, server.db))
 }
@@ -390,7 +390,7 @@ func TestMetricsOfPrometheus(t *testing.T) {
 	_, err = Open(Config{URL: server.URL, Client: http.DefaultClient, Name: "far", Directory: t.TempDir()}, local, reg, quiet())
 	require.ErrorContains(t, err, "two remote-write senders of one name")
 	local.tee(t, s, everyKind(base(), 1)...)
-	eventually(t, 10*time.Second, local.DB, server.db)
+	settled(t, s, local, server)
 	for _, name := range []string{
 		"samples_total", "histograms_total", "exemplars_total", "samples_failed_total", "samples_retried_total", "samples_pending",
 		"histograms_pending", "exemplars_pending", "bytes_total", "shards", "shards_min", "shards_max", "shards_desired", "shard_capacity",

@@ -27,6 +27,8 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tailgate-otel/tailgate/internal/remotewrite/journal"
 )
 
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
@@ -220,19 +222,30 @@ func exemplarsOf(t testing.TB, db *tsdb.DB, metrics ...string) []string {
 	return out
 }
 
-// eventually polls until two databases hold the same.
-func eventually(t testing.TB, within time.Duration, want, got *tsdb.DB) {
+// settled waits until the sender has nothing left to send, and the server has what the lead has. It does not compare
+// before: that would take the processor from the sender.
+func settled(t testing.TB, s *Sender, local *lead, server *server) {
 	t.Helper()
-	expected := contents(t, want)
-	poll(t, within, func() bool { return maps.EqualFunc(expected, contents(t, got), slices.Equal) }, func() {
-		require.Equal(t, expected, contents(t, got))
+	expected := contents(t, local.DB)
+	idle := 0
+	poll(t, time.Minute, func() bool {
+		holes, _ := s.ledger.holes()
+		if holes > 0 || s.journal.Unread().Counts != (journal.Counts{}) || !s.progress.idle() {
+			idle = 0
+			return false
+		}
+		idle++ // more than once: a frame may be between the journal and its batches
+		return idle > 2 && maps.EqualFunc(expected, contents(t, server.db), slices.Equal)
+	}, func() {
+		t.Errorf("holes %v, unread %+v", s.ledger.state.Holes, s.journal.Unread())
+		require.Equal(t, expected, contents(t, server.db))
 	})
 }
 
 // poll waits for a condition of a real process or server, and says with fail what is wrong if it does not come.
 func poll(t testing.TB, within time.Duration, done func() bool, fail func()) {
 	t.Helper()
-	for end := time.Now().Add(within); !done(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(within); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			fail()
 			t.Fatal("the condition did not come about within ", within)

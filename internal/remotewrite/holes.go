@@ -20,6 +20,7 @@ type ledger struct {
 	state    ledgerState
 	step     *covered        // being read back
 	deferred []journal.Range // lost during the step, too late to have been read
+	last     *journal.Lost
 }
 
 type ledgerState struct {
@@ -63,11 +64,19 @@ func openLedger(path string, oldest journal.Position) (*ledger, error) {
 }
 
 // lose notes what a segment held that was given up, and what of it is in memory.
-func (l *ledger) lose(segment uint32, lost, inMemory journal.Summary) error {
+func (l *ledger) lose(lost journal.Lost, inMemory journal.Summary) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, r := range []journal.Range{lost.Fresh, lost.Late} {
-		if l.step != nil && segment >= l.step.Until.Segment && !r.Empty() {
+	fresh := lost.Summary.Fresh
+	if before := l.last; before != nil && lost.Whole && before.Segment+1 == lost.Segment && !fresh.Empty() {
+		if to := before.Summary.Fresh; !to.Empty() {
+			// Nothing came between the two: one hole is read back in fewer steps.
+			fresh.Include(min(to.To, fresh.From))
+		}
+	}
+	l.last = &lost
+	for _, r := range []journal.Range{fresh, lost.Summary.Late} {
+		if l.step != nil && lost.Segment >= l.step.Until.Segment && !r.Empty() {
 			l.deferred = append(l.deferred, r)
 		}
 		l.state.Holes = insert(l.state.Holes, r)
@@ -76,7 +85,7 @@ func (l *ledger) lose(segment uint32, lost, inMemory journal.Summary) error {
 	for _, r := range []journal.Range{inMemory.Fresh, inMemory.Late} {
 		l.state.InMemory = insert(l.state.InMemory, r)
 	}
-	l.state.Segment = segment
+	l.state.Segment = lost.Segment
 	return l.save()
 }
 
@@ -175,9 +184,9 @@ func insert(ranges []journal.Range, r journal.Range) []journal.Range {
 	var out []journal.Range
 	for _, s := range ranges {
 		switch {
-		case s.To < r.From && s.To+1 < r.From:
+		case s.To+1 < r.From:
 			out = append(out, s)
-		case r.To < s.From && r.To+1 < s.From:
+		case r.To+1 < s.From:
 			out = append(out, r)
 			r = s
 		default:

@@ -20,7 +20,7 @@ import (
 func small(t testing.TB, url string) Config {
 	cfg := testConfig(t, url)
 	cfg.MaxBytes = 2 * minSegmentBytes
-	cfg.ReadBackStep = 10 * time.Second
+	cfg.ReadBackStep = time.Minute
 	cfg.Queue.Capacity = 200
 	return cfg
 }
@@ -45,7 +45,7 @@ func TestOverflowIsReadBack(t *testing.T) {
 	cfg := small(t, server.URL)
 	s := open(t, cfg, local)
 	at := fill(t, local, s, base(), 20)
-	eventually(t, 10*time.Second, local.DB, server.db)
+	settled(t, s, local, server)
 
 	server.stage(status(503))
 	at = fill(t, local, s, at, 400)
@@ -55,9 +55,9 @@ func TestOverflowIsReadBack(t *testing.T) {
 
 	server.stage(nil)
 	at = fill(t, local, s, at, 50) // while it is read back
-	eventually(t, 30*time.Second, local.DB, server.db)
+	settled(t, s, local, server)
 	fill(t, local, s, at, 5)
-	eventually(t, 10*time.Second, local.DB, server.db)
+	settled(t, s, local, server)
 	closeWithin(t, s, 10*time.Second)
 	require.Equal(t, exemplarsOf(t, local.DB), exemplarsOf(t, server.db))
 	require.Empty(t, s.Refused())
@@ -73,18 +73,18 @@ func TestOverflowAcrossRestarts(t *testing.T) {
 	var sick atomic.Bool
 	server.stage(func(w http.ResponseWriter, r *http.Request) bool { return sick.Load() && status(503)(w, r) })
 	at := base()
-	for range 8 {
+	for range 5 {
 		s, err := Open(cfg, local, nil, quiet())
 		require.NoError(t, err)
-		for range 8 {
+		for range 6 {
 			sick.Store(random.IntN(3) > 0)
 			at = fill(t, local, s, at, 15)
 		}
 		closeWithin(t, s, 10*time.Second)
 	}
 	sick.Store(false)
-	open(t, cfg, local)
-	eventually(t, 30*time.Second, local.DB, server.db)
+	s := open(t, cfg, local)
+	settled(t, s, local, server)
 }
 
 // TestOverflowAlone has nothing to read back from: the oldest are dropped and counted, the newest arrive.
@@ -131,7 +131,7 @@ func TestDamagedSegment(t *testing.T) {
 			server.stage(nil)
 			if behind {
 				s = open(t, cfg, local)
-				eventually(t, 20*time.Second, local.DB, server.db)
+				settled(t, s, local, server)
 				closeWithin(t, s, 10*time.Second)
 				require.Equal(t, exemplarsOf(t, local.DB), exemplarsOf(t, server.db))
 				return
@@ -157,7 +157,7 @@ func TestTornTail(t *testing.T) {
 	spoil(t, cfg.Directory, func(b []byte) []byte { return b[:len(b)-100] })
 	server.stage(nil)
 	s = open(t, cfg, local)
-	eventually(t, 20*time.Second, local.DB, server.db)
+	settled(t, s, local, server)
 	require.InDelta(t, 1, testutil.ToFloat64(s.metrics.damaged), 0)
 }
 

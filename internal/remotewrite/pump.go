@@ -23,6 +23,7 @@ type pump struct {
 	flushAt time.Time
 
 	newestRead int64 // timestamp
+	stepMillis int64 // of the next step that is read back, if longer than configured
 
 	// Until the pump is past all positions that a former process has left, it asks each lane for its own.
 	resume      [lanes]journal.Position
@@ -207,7 +208,7 @@ func (p *pump) damaged(d *journal.DamageError) {
 		lost.Fresh.Include(next)
 		lost.Fresh.Include(min(next, cmp.Or(p.newestRead, next-p.s.cfg.ReadBackStep.Milliseconds())))
 	}
-	p.s.lose(d.At.Segment, lost)
+	p.s.lose(journal.Lost{Segment: d.At.Segment, Summary: lost})
 }
 
 // start begins sending with n shards.

@@ -24,7 +24,7 @@ import (
 // and so has been read; the ledger keeps the pump from sending it a second time.
 func (p *pump) readBack(ctx context.Context) bool {
 	p.flush(ctx)
-	r, ok := p.s.ledger.begin(p.s.cfg.ReadBackStep.Milliseconds(), p.s.journal.End())
+	r, ok := p.s.ledger.begin(max(p.stepMillis, p.s.cfg.ReadBackStep.Milliseconds()), p.s.journal.End())
 	if !ok {
 		return true
 	}
@@ -43,6 +43,11 @@ func (p *pump) readBack(ctx context.Context) bool {
 	}
 	if err := p.s.ledger.end(); err != nil {
 		p.s.diskError("note what was read back", err)
+	}
+	p.stepMillis = 0
+	if len(step.dictionary.Series) == 0 {
+		// Where there is nothing the steps grow: one sample of 1970 makes a hole of millions of steps.
+		p.stepMillis = 2 * (r.To - r.From + 1)
 	}
 	return true
 }

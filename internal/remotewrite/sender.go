@@ -245,17 +245,17 @@ func (s *Sender) keepLimit() {
 	}
 	defer s.limit.Unlock()
 	for s.journal.Bytes() > s.cfg.MaxBytes {
-		seq, lost, ok := s.journal.GiveUp()
+		lost, ok := s.journal.GiveUp()
 		if !ok {
 			return
 		}
 		s.metrics.segmentsGivenUp.Inc()
 		if s.lead == nil {
-			s.metrics.dropped(lost.Counts, reasonQueueFull)
+			s.metrics.dropped(lost.Summary.Counts, reasonQueueFull)
 		} else {
-			s.lose(seq, lost)
+			s.lose(lost)
 		}
-		if err := s.journal.Remove(seq); err != nil {
+		if err := s.journal.Remove(lost.Segment); err != nil {
 			s.diskError("remove the oldest segment", err)
 			return
 		}
@@ -263,8 +263,8 @@ func (s *Sender) keepLimit() {
 }
 
 // lose notes a hole.
-func (s *Sender) lose(segment uint32, lost journal.Summary) {
-	if err := s.ledger.lose(segment, lost, s.progress.inFlight()); err != nil {
+func (s *Sender) lose(lost journal.Lost) {
+	if err := s.ledger.lose(lost, s.progress.inFlight()); err != nil {
 		s.diskError("note a hole", err)
 	}
 	select {

@@ -21,8 +21,9 @@ const (
 	segmentHeaderBytes = 16
 	frameHeaderBytes   = 56
 
-	// maxSegment is where a Position ends. A segment is far smaller (its size at most, plus one frame).
-	maxSegment = math.MaxUint32
+	// maxFrameBytes is 5 million samples in one batch. With it a segment of any sensible size stays below 4 GiB, where a
+	// Position ends.
+	maxFrameBytes = 64 << 20
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -101,8 +102,8 @@ func (s *Summary) Add(t Summary) {
 // putFrameHeader fills in the header in front of the payload that follows it in b.
 func putFrameHeader(b []byte, s Summary) error {
 	payload := b[frameHeaderBytes:]
-	if int64(len(b)) > maxSegment/4 {
-		return fmt.Errorf("write to journal: a batch of %d bytes is too large: write smaller ones", len(payload))
+	if len(payload) > maxFrameBytes {
+		return fmt.Errorf("write to journal: a batch of %d bytes is too large, the limit is %d: write smaller ones", len(payload), maxFrameBytes)
 	}
 	h := b[:0]
 	h = binary.LittleEndian.AppendUint32(h, uint32(len(payload)))

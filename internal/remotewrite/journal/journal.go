@@ -243,20 +243,26 @@ func (j *Journal) End() Position {
 	return Position{Segment: last.seq, Offset: uint32(last.size)}
 }
 
-// GiveUp takes the oldest segment from the reader, unless it is the only one, and says what of it had not been read. The
-// file stays until Remove.
-func (j *Journal) GiveUp() (seq uint32, lost Summary, ok bool) {
+// Lost is a segment that was given up, and what of it had not been read.
+type Lost struct {
+	Segment uint32
+	Summary Summary
+	Whole   bool // nothing of it had been read
+}
+
+// GiveUp takes the oldest segment from the reader, unless it is the only one. The file stays until Remove.
+func (j *Journal) GiveUp() (Lost, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	i := slices.IndexFunc(j.segments, func(s *segment) bool { return !s.doomed })
 	if i < 0 || i == len(j.segments)-1 {
-		return 0, NoFrames(), false
+		return Lost{}, false
 	}
 	s := j.segments[i]
-	lost = j.ahead(s)
+	lost := Lost{Segment: s.seq, Summary: j.ahead(s), Whole: j.next.Segment < s.seq || j.next.Offset <= segmentHeaderBytes}
 	s.doomed, s.unread = true, NoFrames()
 	j.skipMissing()
-	return s.seq, lost, true
+	return lost, true
 }
 
 // ahead is what of s the reader has before it, exactly: s.unread has the right counts, but the times of the whole
