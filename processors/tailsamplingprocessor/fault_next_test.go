@@ -181,8 +181,11 @@ func wide(g *traffic, trace, spans int) ptrace.Traces {
 func widen(td ptrace.Traces, random *rand.Rand) {
 	for _, span := range td.ResourceSpans().At(0).ScopeSpans().At(0).Spans().All() {
 		b := make([]byte, 1024)
-		for i := range b {
-			b[i] = 'a' + byte(random.UintN(26))
+		for i := 0; i < len(b); i += 8 {
+			x := random.Uint64()
+			for j := range 8 {
+				b[i+j] = 'a' + byte(x>>(8*j))&15
+			}
 		}
 		span.Attributes().PutStr("value", string(b))
 	}
