@@ -1,0 +1,372 @@
+package h1
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The bounds of draining: a body that its handler did not read is read for it if little is left, so that the connection can
+// serve on. net/http draws the line at the same size; the time is ours, since a client could spend hours on it.
+const (
+	drainBytes = 256 << 10
+	drainTime  = 5 * time.Second
+)
+
+// continueResponse lets a client that asked for it send its body.
+const continueResponse = "HTTP/1.1 100 Continue\r\n\r\n"
+
+// errBodyGone is what reading a body answers that the server finished off itself.
+var errBodyGone = http.ErrBodyReadAfterClose
+
+// body is a request's body on its way through the connection's input. Other goroutines than the handler's may read it, and
+// may still try when the handler has returned.
+type body struct {
+	s       *session
+	w       *response
+	chunked bool
+
+	awaitedMu sync.Mutex  // held while the 100 Continue is written or ruled out
+	awaited   atomic.Bool // the client waits for 100 Continue
+
+	complete atomic.Bool // the end was reached; nothing here touches the input any more
+
+	mu        sync.Mutex // guards what follows; held while reading, so that finish can wait for a read's end
+	left      int64      // bytes of the body, or of its current chunk
+	inChunks  bool       // the first chunk was begun
+	excess    int        // bytes of chunk framing beyond what the data justify
+	err       error      // what every further read answers
+	windowEnd time.Time  // until when windowed bytes must have reached the minimum
+	windowed  int
+}
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err != nil || len(p) == 0 {
+		return 0, b.err
+	}
+	if b.awaited.Load() {
+		b.sendContinue()
+	}
+	n, err := b.read(p)
+	b.err = err
+	return n, err
+}
+
+// read reads from the connection, and says io.EOF together with the last bytes, which lets whoever passes the body on
+// finish without another call. mu held.
+func (b *body) read(p []byte) (int, error) {
+	if b.chunked {
+		return b.readChunks(p)
+	}
+	n, err := b.take(p)
+	if err == nil && b.left == 0 {
+		return n, b.end()
+	}
+	return n, err
+}
+
+// end marks the body as read. mu held.
+func (b *body) end() error {
+	b.complete.Store(true)
+	return io.EOF
+}
+
+// take reads up to left bytes, from the input first. mu held.
+func (b *body) take(p []byte) (int, error) {
+	if int64(len(p)) > b.left {
+		p = p[:b.left]
+	}
+	in := &b.s.in
+	if in.len() == 0 {
+		if len(p) >= bufferBytes/2 { // straight into the caller's buffer, which saves copying
+			n, err := b.readConn(p)
+			b.left -= int64(n)
+			return n, err
+		}
+		if err := b.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, in.bytes())
+	in.skip(n)
+	b.left -= int64(n)
+	return n, nil
+}
+
+func (b *body) readConn(p []byte) (int, error) {
+	b.arm()
+	n, err := b.s.c.rwc.Read(p)
+	b.windowed += n
+	if n > 0 {
+		return n, nil
+	}
+	return 0, cutShort(err)
+}
+
+// fill reads more of the body into the input. mu held.
+func (b *body) fill() error {
+	b.arm()
+	before := b.s.in.len()
+	err := b.s.in.fill(b.s.c.rwc)
+	b.windowed += b.s.in.len() - before
+	return cutShort(err)
+}
+
+// cutShort: a connection that ends within a body has not ended well.
+func cutShort(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// arm demands progress from the client: in every window in which the handler waits for the body, a minimum must arrive.
+// Time in which the handler does not ask is not the client's fault and begins a new window. mu held.
+func (b *body) arm() {
+	limits := &b.s.c.server.s
+	if limits.BodyTimeout < 0 || b.s.ownRead.Load() {
+		return
+	}
+	now := time.Now()
+	if now.Before(b.windowEnd) && (b.windowed < limits.MinBodyBytes || b.windowEnd.Sub(now) > limits.BodyTimeout/2) {
+		return
+	}
+	b.windowEnd, b.windowed = now.Add(limits.BodyTimeout), 0
+	b.s.armRead(b.windowEnd, 0)
+}
+
+// sendContinue asks the client for the body it holds back.
+func (b *body) sendContinue() {
+	b.awaitedMu.Lock()
+	defer b.awaitedMu.Unlock()
+	if b.awaited.Swap(false) {
+		b.s.armWrite(time.Now())
+		_, _ = io.WriteString(b.s.c.rwc, continueResponse) // if the connection is broken, reading says so
+	}
+}
+
+// noContinue rules the 100 Continue out, because a final answer is on its way.
+func (b *body) noContinue() {
+	b.awaitedMu.Lock()
+	b.awaited.Store(false)
+	b.awaitedMu.Unlock()
+}
+
+// Close implements io.Closer: further reads answer an error. What is left on the connection is finish's to clear.
+func (b *body) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err == nil {
+		b.drain()
+	}
+	b.err = errBodyGone
+	return nil
+}
+
+// drain reads what is left and thrown away, within bounds, and says whether the end was reached. mu held.
+func (b *body) drain() bool {
+	switch {
+	case b.complete.Load():
+		return true
+	case b.err != nil && !errors.Is(b.err, errBodyGone), b.awaited.Load(), !b.chunked && b.left > drainBytes, b.s.broken.Load():
+		return false
+	}
+	b.s.ownRead.Store(true) // no window opens while there is a deadline for all of it
+	b.s.readDeadline = time.Time{}
+	b.s.armRead(time.Now().Add(drainTime), 0)
+	var scrap [2 << 10]byte
+	for read := 0; read <= drainBytes; {
+		n, err := b.read(scrap[:])
+		read += n
+		if err != nil {
+			b.err = err
+			return b.complete.Load()
+		}
+	}
+	return false
+}
+
+// finish ends the body with its request: no read comes through any more. It says whether the connection stands at the
+// body's end; with try it goes there, if that is not far.
+func (b *body) finish(try bool) bool {
+	if !b.mu.TryLock() { // someone reads: that must end before anything else can be read from the connection
+		try = false
+		b.s.breakOff()
+		b.mu.Lock()
+	}
+	defer b.mu.Unlock()
+	if try {
+		b.drain()
+	}
+	b.err = errBodyGone
+	return b.complete.Load()
+}
+
+// drainBefore reads the rest of the body before a response begins, for clients that read no response until they have sent
+// everything, as net/http does. It says whether the connection can be used on.
+func (b *body) drainBefore() bool {
+	if b.complete.Load() {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	done := b.drain()
+	b.err = errBodyGone
+	return done
+}
+
+// errChunk begins the messages about malformed chunked bodies.
+var errChunk = errors.New("h1: malformed chunked body")
+
+// The bounds of chunk framing.
+const (
+	maxChunkLine = 1 << 10 // extensions are allowed, and ignored; nobody is known to use them
+	maxExcess    = 16 << 10
+)
+
+// readChunks reads from as many chunks as can be had without waiting again. mu held.
+func (b *body) readChunks(p []byte) (n int, err error) {
+	for n < len(p) {
+		if b.left == 0 {
+			if n > 0 && !b.chunkBuffered() {
+				break
+			}
+			if err := b.nextChunk(); err != nil {
+				return n, err
+			}
+			continue
+		}
+		if n > 0 && b.s.in.len() == 0 {
+			break
+		}
+		m, err := b.take(p[n:])
+		n += m
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// chunkBuffered says whether the next chunk can be begun without waiting: its line, and two bytes more, which are all of
+// the end if it is the last one.
+func (b *body) chunkBuffered() bool {
+	rest := b.s.in.bytes()
+	if len(rest) < 3 {
+		return false
+	}
+	i := bytes.IndexByte(rest[2:], '\n') // the first two end the chunk before
+	return i >= 0 && len(rest)-2-i > 2
+}
+
+// nextChunk reads the end of a chunk and the size of the next one; after the last it reads the trailers and answers io.EOF.
+func (b *body) nextChunk() error {
+	if b.inChunks {
+		end, err := b.line(2)
+		if err != nil {
+			return err
+		}
+		if len(end) != 0 {
+			return fmt.Errorf("%w: a chunk does not end where its size says", errChunk)
+		}
+	}
+	line, err := b.line(maxChunkLine)
+	if err != nil {
+		return err
+	}
+	b.inChunks = true
+	size, ok := chunkSize(line)
+	if !ok {
+		return fmt.Errorf("%w: invalid chunk size", errChunk)
+	}
+	// One byte per chunk is a legitimate stream, but many bytes of extensions per byte of data are an attack: what exceeds
+	// 16 bytes per chunk and twice the data adds up.
+	b.excess = max(b.excess+len(line)+4-16-int(min(2*uint64(size), maxExcess)), 0)
+	if b.excess > maxExcess {
+		return fmt.Errorf("%w: more framing than data", errChunk)
+	}
+	b.left = size
+	if size > 0 {
+		return nil
+	}
+	if err := b.trailers(); err != nil {
+		return err
+	}
+	return b.end()
+}
+
+// chunkSize reads 1 to 15 hexadecimal digits, then optional blanks and extensions. 15 digits are an exbibyte.
+func chunkSize(line []byte) (int64, bool) {
+	digits, extension, extended := bytes.Cut(line, []byte(";"))
+	if bytes.IndexByte(extension, '\r') >= 0 || extended && len(digits) == 0 {
+		return 0, false
+	}
+	digits = bytes.TrimRight(digits, " \t")
+	if len(digits) == 0 || len(digits) > 15 {
+		return 0, false
+	}
+	var size int64
+	for _, c := range digits {
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c|0x20 && c|0x20 <= 'f':
+			c = c | 0x20 - 'a' + 10
+		default:
+			return 0, false
+		}
+		size = size<<4 | int64(c)
+	}
+	return size, true
+}
+
+// line reads up to a CRLF, which it leaves out. The bytes are valid until the next read. mu held.
+func (b *body) line(limit int) ([]byte, error) {
+	for seen := 0; ; {
+		text := b.s.in.bytes()
+		if i := bytes.IndexByte(text[seen:], '\n'); i >= 0 {
+			i += seen
+			if i == 0 || text[i-1] != '\r' || i-1 > limit {
+				return nil, fmt.Errorf("%w: a line ends without CR, or is too long", errChunk)
+			}
+			b.s.in.skip(i + 1)
+			return text[:i-1], nil
+		}
+		if seen = len(text); seen > limit+1 {
+			return nil, fmt.Errorf("%w: a line is longer than %d bytes", errChunk, limit)
+		}
+		if err := b.fill(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// trailers reads the fields after the last chunk into the request's trailer, those that were not promised included. mu held.
+func (b *body) trailers() error {
+	limits := &b.s.c.server.s
+	for total, count := 0, 0; ; count++ {
+		line, err := b.line(limits.MaxHeaderBytes)
+		if err != nil || len(line) == 0 {
+			return err
+		}
+		if total += len(line) + 2; total > limits.MaxHeaderBytes || count >= limits.MaxHeaders {
+			return errHeaderBytes
+		}
+		name, value, err := field(string(line))
+		if err != nil {
+			return err
+		}
+		if forbiddenTrailer(name) {
+			return errTrailer
+		}
+		b.w.addTrailer(name, value)
+	}
+}
