@@ -46,6 +46,10 @@ func upstream(t testing.TB, to storage.AppendableV2, md pmetric.Metrics, o promf
 // Series, samples, exemplars, start times and metadata are those of Prometheus' converter, for new streams as for known
 // ones, and after the storage has forgotten them.
 func TestEqualsPrometheusConverter(t *testing.T) {
+	rounds := 10
+	if raceEnabled {
+		rounds = 5 // there is one goroutine, and it takes a minute
+	}
 	for _, strategy := range strategies {
 		for name, o := range map[string]promfront.Options{
 			"plain":    {},
@@ -60,7 +64,7 @@ func TestEqualsPrometheusConverter(t *testing.T) {
 				front, err := promfront.New(got, o)
 				require.NoError(t, err)
 				d := dice{rand.New(rand.NewPCG(1, 2))}
-				for round := range 10 {
+				for round := range rounds {
 					md := d.metrics(at(float64(10 * round)))
 					upstream(t, want, md, o)
 					if round%4 == 3 {

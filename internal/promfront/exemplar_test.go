@@ -1,50 +1,48 @@
 package promfront_test
 
 import (
-	"math"
 	"testing"
-	"time"
 
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
-	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/tailgate-otel/tailgate/internal/promfront"
 )
 
-// The span metrics connector gives all exemplars of a flush the same time, in no order of value.
-func TestExemplarsOfOneInstantAllArrive(t *testing.T) {
-	db := openDatabase(t)
-	front, err := promfront.New(db, promfront.Options{Strategy: strategies[0]})
-	require.NoError(t, err)
-	values := []float64{5, 0.1, 3, 3, 9, 0.2, 0.1}
-	for export := range 3 {
-		at := pcommon.NewTimestampFromTime(epoch.Add(time.Duration(export) * time.Second))
-		md := pmetric.NewMetrics()
-		m := md.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
-		m.SetName("duration")
-		h := m.SetEmptyExponentialHistogram()
-		h.SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
-		p := h.DataPoints().AppendEmpty()
-		p.SetTimestamp(at)
-		p.SetCount(uint64(export + 1))
-		p.Positive().BucketCounts().FromRaw([]uint64{uint64(export + 1)})
-		for i, v := range values {
-			x := p.Exemplars().AppendEmpty()
-			x.SetTimestamp(at)
-			x.SetDoubleValue(v)
-			x.SetTraceID(pcommon.TraceID{byte(export), byte(i), 1})
-		}
-		tally, err := front.Write(t.Context(), md)
-		require.NoError(t, err)
-		assert.EqualValues(t, len(values), tally.Exemplars)
+// Exemplars go to the bucket of their value and come in the order of time, whatever order the sender has them in. One
+// without a value is counted.
+func TestExemplars(t *testing.T) {
+	s := newScene(t, promfront.Options{Histograms: promfront.Both})
+	e := newExport(10)
+	p := e.explicit("latency", cumulative, 0, []float64{1}, []uint64{3, 1}, 5)
+	for i, x := range []struct{ v, at float64 }{{0.5, 9}, {3, 8}, {1, 7}, {0.2, 8.5}} {
+		to := p.Exemplars().AppendEmpty()
+		to.SetDoubleValue(x.v)
+		to.SetTimestamp(at(x.at))
+		to.SetTraceID(pcommon.TraceID{15: byte(i + 1)})
 	}
-	q, err := db.ExemplarQuerier(t.Context())
-	require.NoError(t, err)
-	found, err := q.Select(math.MinInt64, math.MaxInt64, []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, "__name__", "duration")})
-	require.NoError(t, err)
-	require.Len(t, found, 1)
-	assert.Len(t, found[0].Exemplars, 3*len(values))
+	p.Exemplars().AppendEmpty().SetTimestamp(at(9))
+	tally := s.write(e)
+
+	const id = `{trace_id="0000000000000000000000000000000`
+	assert.Equal(t, []string{id + `3"} 1 at 7`, id + `4"} 0.2 at 8.5`, id + `1"} 0.5 at 9`}, s.book.exemplars(latency1))
+	assert.Equal(t, []string{id + `2"} 3 at 8`}, s.book.exemplars(latencyInf))
+	assert.Equal(t, []string{id + `3"} 1 at 7`, id + `2"} 3 at 8`, id + `4"} 0.2 at 8.5`, id + `1"} 0.5 at 9`}, s.book.exemplars(latency))
+	assert.Equal(t, int64(8), tally.Exemplars)
+	assert.Equal(t, int64(1), tally.ExemplarsRefused[promfront.ExemplarOther])
+}
+
+// A point without exemplars does not get those of the one before.
+func TestExemplarsDoNotLeak(t *testing.T) {
+	s := newScene(t, promfront.Options{})
+	e := newExport(10)
+	x := e.sum("requests", cumulative)
+	p := e.number(x.DataPoints(), 1)
+	p.Exemplars().AppendEmpty().SetDoubleValue(1)
+	e.number(x.DataPoints(), 1, "n", "1")
+	e.gauge("depth", 1)
+	s.write(e)
+	assert.Len(t, s.book.exemplars(requests), 1)
+	assert.Empty(t, s.book.exemplars(`{__name__="requests_total", instance="shop-1", job="shop", n="1"}`))
+	assert.Empty(t, s.book.exemplars(depth))
 }

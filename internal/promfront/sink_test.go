@@ -40,6 +40,7 @@ type line struct {
 	exemplars string
 	zero      bool // RejectOutOfOrder was set
 	h         *histogram.Histogram
+	given     []exemplar.Exemplar // in the order given
 }
 
 func newBook() *book {
@@ -137,7 +138,7 @@ func (p *page) Append(
 		h = h.Copy()
 	}
 	name := b.series[ref]
-	l := line{st: st, t: t, value: valueString(v, h), exemplars: exemplarString(opts.Exemplars), zero: opts.RejectOutOfOrder, h: h}
+	l := line{st: st, t: t, value: valueString(v, h), exemplars: exemplarString(opts.Exemplars), zero: opts.RejectOutOfOrder, h: h, given: slices.Clone(opts.Exemplars)}
 	meta := fmt.Sprintf("%s %s %q %q", opts.MetricFamilyName, opts.Metadata.Type, opts.Metadata.Unit, opts.Metadata.Help)
 	p.lines = append(p.lines, func() {
 		b.lines[name] = append(b.lines[name], l)
@@ -218,6 +219,19 @@ func (b *book) values(series string) string {
 		parts = append(parts, fmt.Sprintf("%s%s@%g", zero, l.value, float64(l.t-epoch.UnixMilli())/1e3))
 	}
 	return strings.Join(parts, " ")
+}
+
+// exemplars are those of one series in the order in which they came.
+func (b *book) exemplars(series string) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []string
+	for _, l := range b.lines[series] {
+		for _, e := range l.given {
+			out = append(out, fmt.Sprintf("%s %g at %g", e.Labels, e.Value, float64(e.Ts-epoch.UnixMilli())/1e3))
+		}
+	}
+	return out
 }
 
 func (b *book) names() []string {
