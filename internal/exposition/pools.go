@@ -17,8 +17,9 @@ type pools struct {
 	zstds     sync.Pool // of *zstd.Encoder
 }
 
-// keepPending is the largest transaction whose memory is kept: 10,000 samples, which is what promfront puts into one.
-const keepPending = 10_000
+// keepPending is the largest transaction whose memory is kept, 0.9 MB. Promfront puts 10,000 samples into one, for which the
+// slice has grown to 13,000.
+const keepPending = 16 << 10
 
 func (p *pools) appender(x *Exposition) *appender {
 	if a, ok := p.appenders.Get().(*appender); ok {
@@ -81,8 +82,8 @@ func (p *pools) compressor(encoding string, w io.Writer) (io.Writer, func() erro
 	}
 }
 
-// newGzip compresses at the fastest level: on a page of 50,000 series it takes a sixth of the time of the default level and
-// the result is a third larger (BenchmarkScrape).
+// newGzip compresses at the fastest level: on pages of 50,000 series that is 0.14 µs per sample where contrib's exporter takes
+// 1.1 µs at the default level, and the result is a quarter larger (BenchmarkExportAndScrape there).
 func newGzip() *fastgzip.Writer {
 	g, err := fastgzip.NewWriterLevel(nil, gzip.BestSpeed)
 	if err != nil {

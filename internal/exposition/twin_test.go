@@ -34,7 +34,7 @@ func TestSameAsPrometheusLibrary(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 1))
 			r := newRig(t, exposition.Options{OpenMetrics: true, Timestamps: seed%2 == 0})
 			twin := &twin{rng: rng, timestamps: seed%2 == 0, metrics: map[string]*twinMetric{}}
-			for range 5 {
+			for range 3 {
 				r.now = r.now.Add(10 * time.Second)
 				twin.round(t, r)
 				for _, accept := range []string{acceptText, acceptOpenMetrics, acceptProtobuf} {
