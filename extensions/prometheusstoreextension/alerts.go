@@ -46,6 +46,7 @@ func (s *store) openRules(ctx context.Context, host component.Host, run *running
 		Appendable:     run.intake,
 		Logger:         run.logger,
 		Registerer:     run.registry,
+		Features:       run.abilities,
 		Feed:           s.feed,
 		ExternalURL:    external,
 		ExternalLabels: run.prom.GlobalConfig.ExternalLabels,

@@ -49,6 +49,20 @@ func (i *instance) directory() string {
 	return flags["storage.tsdb.path"]
 }
 
+// Each of these once had no answer, or ended the process.
+func TestQueriesOfAStockServer(t *testing.T) {
+	i := started(t, t.TempDir(), nil)
+	i.write("requests_total", now(), 1)
+	for _, query := range []string{
+		"max_over_time(requests_total[5m:])", "avg_over_time(rate(requests_total[1m])[10m:] offset 1s)",
+		"count_over_time(requests_total[2m+3m])", "requests_total offset (2*0)",
+	} {
+		got := i.get("/api/v1/query?" + url.Values{"query": {query}}.Encode())
+		assert.Equal(t, http.StatusOK, got.status, "%s: %s", query, got.body)
+	}
+	assert.Contains(t, data(t, i.get("/api/v1/features")), `"rules":{`)
+}
+
 // What Grafana and promtool ask before and beside queries has an answer of the right shape.
 func TestAPIOfAnEmptyStore(t *testing.T) {
 	i := started(t, t.TempDir(), nil)

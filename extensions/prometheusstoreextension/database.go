@@ -13,11 +13,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
-	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/util/compression"
 	"github.com/prometheus/prometheus/util/features"
+
+	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension/internal/dialect"
 )
 
 // maxBlock is the longest block that compaction builds, as in a stock server: a tenth of the retention, so that expiry
@@ -36,7 +37,10 @@ type database struct {
 	reach time.Duration
 }
 
-func openDatabase(cfg *Config, registry *prometheus.Registry, abilities features.Collector, logger *slog.Logger) (*database, error) {
+// openDatabase opens the directory. step is that of subqueries which name none.
+func openDatabase(
+	cfg *Config, step time.Duration, registry *prometheus.Registry, abilities features.Collector, logger *slog.Logger,
+) (*database, error) {
 	options := databaseOptions(cfg)
 	options.FeatureRegistry = abilities
 	db, err := tsdb.Open(cfg.Directory, logger, registry, options, nil)
@@ -48,7 +52,7 @@ func openDatabase(cfg *Config, registry *prometheus.Registry, abilities features
 	if err != nil {
 		return nil, errors.Join(openError(cfg.Directory, err), db.Close())
 	}
-	settings := engineOptions(cfg, logger)
+	settings := engineOptions(cfg, step, logger)
 	ruling := promql.NewEngine(settings)
 	settings.Reg, settings.ActiveQueryTracker, settings.FeatureRegistry = registry, tracker, abilities
 	engine := promql.NewEngine(settings)
@@ -58,15 +62,17 @@ func openDatabase(cfg *Config, registry *prometheus.Registry, abilities features
 	}, nil
 }
 
-func engineOptions(cfg *Config, logger *slog.Logger) promql.EngineOpts {
+func engineOptions(cfg *Config, step time.Duration, logger *slog.Logger) promql.EngineOpts {
 	return promql.EngineOpts{
-		Logger:               logger,
-		MaxSamples:           cfg.Query.MaxSamples,
-		Timeout:              time.Duration(cfg.Query.Timeout),
-		LookbackDelta:        time.Duration(cfg.Query.LookbackDelta),
-		EnableAtModifier:     true,
-		EnableNegativeOffset: true,
-		Parser:               parser.NewParser(parser.Options{}),
+		Logger:        logger,
+		MaxSamples:    cfg.Query.MaxSamples,
+		Timeout:       time.Duration(cfg.Query.Timeout),
+		LookbackDelta: time.Duration(cfg.Query.LookbackDelta),
+		// Without it a subquery that names no step ends the process.
+		NoStepSubqueryIntervalFn: func(int64) int64 { return step.Milliseconds() },
+		EnableAtModifier:         true,
+		EnableNegativeOffset:     true,
+		Parser:                   dialect.Parser(),
 	}
 }
 

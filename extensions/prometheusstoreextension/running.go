@@ -95,7 +95,7 @@ func (s *store) openStorage(run *running) error {
 		takeExemplars: s.cfg.MaxExemplars > 0,
 	}
 	if s.cfg.Mode == ModeServer {
-		db, err := openDatabase(s.cfg, run.registry, run.abilities, run.logger)
+		db, err := openDatabase(s.cfg, time.Duration(run.prom.GlobalConfig.EvaluationInterval), run.registry, run.abilities, run.logger)
 		if err != nil {
 			return err
 		}

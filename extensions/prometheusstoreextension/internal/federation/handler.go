@@ -20,10 +20,11 @@ import (
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
-	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension/internal/dialect"
 )
 
 // Handler serves a storage. All fields are required; ExternalLabels may be empty.
@@ -42,7 +43,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "error parsing form values: "+err.Error(), http.StatusBadRequest)
 		return
 	}
-	selectors, err := parser.NewParser(parser.Options{}).ParseMetricSelectors(r.Form["match[]"])
+	selectors, err := dialect.Parser().ParseMetricSelectors(r.Form["match[]"])
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

@@ -21,7 +21,6 @@ import (
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
-	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/scrape"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/template"
@@ -29,6 +28,8 @@ import (
 	"github.com/prometheus/prometheus/util/features"
 	"github.com/prometheus/prometheus/util/notifications"
 	v1 "github.com/prometheus/prometheus/web/api/v1"
+
+	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension/internal/dialect"
 )
 
 // Version is the Prometheus release whose code answers. Grafana reads it to decide which requests it may send; module
@@ -121,7 +122,7 @@ func Handler(s Settings, registerer prometheus.Registerer) http.Handler {
 		nil,   // overrideErrorCode
 		s.Features,
 		v1.OpenAPIOptions{},
-		parser.NewParser(parser.Options{}),
+		dialect.Parser(),
 	)
 	router := route.New()
 	api.Register(router)

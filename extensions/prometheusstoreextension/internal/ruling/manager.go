@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/util/features"
 
 	"github.com/tailgate-otel/tailgate/internal/alertfeed"
 )
@@ -31,6 +32,8 @@ type Settings struct {
 	Appendable storage.AppendableV2
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
+	// Features is told what rules can do. May be nil.
+	Features features.Collector
 	// Feed gets every change of an alert. It belongs to the caller and may outlive the Manager.
 	Feed *alertfeed.Feed
 
@@ -160,6 +163,7 @@ func (m *Manager) newRules() *rules.Manager {
 		// Only what Start brings is restored from the database. A reload hands state over in memory, which is exact.
 		RestoreNewRuleGroups: false,
 		Parser:               m.loader.parser,
+		FeatureRegistry:      s.Features,
 	})
 }
 

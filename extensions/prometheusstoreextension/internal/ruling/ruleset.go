@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension/internal/dialect"
 )
 
 // Sources say where rules come from.
@@ -140,4 +142,4 @@ func (l *loader) Load(file string, _ bool, _ model.ValidationScheme) (*rulefmt.R
 func (l *loader) Parse(query string) (parser.Expr, error) { return l.parser.ParseExpr(query) }
 
 // newParser returns the parser of rule expressions: plain PromQL, as the engine's.
-func newParser() parser.Parser { return parser.NewParser(parser.Options{}) }
+func newParser() parser.Parser { return dialect.Parser() }

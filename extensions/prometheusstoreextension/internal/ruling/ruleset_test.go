@@ -12,10 +12,10 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/rulefmt"
-	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension/internal/dialect"
 	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension/internal/ruling"
 )
 
@@ -108,7 +108,7 @@ func upstream(text []byte) (errs []error) {
 			errs = []error{fmt.Errorf("panic: %v", r)}
 		}
 	}()
-	_, errs = rulefmt.Parse(text, false, model.UTF8Validation, parser.NewParser(parser.Options{}), quiet)
+	_, errs = rulefmt.Parse(text, false, model.UTF8Validation, dialect.Parser(), quiet)
 	return errs
 }
 
