@@ -30,8 +30,8 @@ const (
 )
 
 const (
-	// DefaultMaxBytes holds 6 hours of 5,000 samples per second at 10 bytes each (BenchmarkJournalBytes), and is small
-	// beside the database whose directory it shares.
+	// DefaultMaxBytes holds 6 hours of 5,000 samples per second: 9 bytes each (BenchmarkQueue), and as much again as the
+	// names of series take. A tenth would not outlast a night, ten times as much would be noticed beside the database.
 	DefaultMaxBytes = 1 << 30
 
 	// minSegmentBytes keeps the symbols, which each segment repeats, small beside the samples. A sixteenth of the limit

@@ -60,7 +60,7 @@ func openLedger(path string, oldest journal.Position) (*ledger, error) {
 		}
 	}
 	l.state.InMemory, l.state.Segment = nil, 0
-	return l, nil
+	return l, l.save()
 }
 
 // lose notes what a segment held that was given up, and what of it is in memory.
@@ -71,7 +71,7 @@ func (l *ledger) lose(lost journal.Lost, inMemory journal.Summary) error {
 	if before := l.last; before != nil && lost.Whole && before.Segment+1 == lost.Segment && !fresh.Empty() {
 		if to := before.Summary.Fresh; !to.Empty() {
 			// Nothing came between the two: one hole is read back in fewer steps.
-			fresh.Include(min(to.To, fresh.From))
+			fresh.Include(min(to.To+1, fresh.From))
 		}
 	}
 	l.last = &lost
@@ -82,6 +82,7 @@ func (l *ledger) lose(lost journal.Lost, inMemory journal.Summary) error {
 		l.state.Holes = insert(l.state.Holes, r)
 	}
 	l.state.InMemory = nil
+	inMemory.Add(lost.Reading)
 	for _, r := range []journal.Range{inMemory.Fresh, inMemory.Late} {
 		l.state.InMemory = insert(l.state.InMemory, r)
 	}

@@ -42,7 +42,7 @@ func TestRangesAgainstSets(t *testing.T) {
 }
 
 func lostAt(segment uint32, from, to int64) journal.Lost {
-	l := journal.Lost{Segment: segment, Summary: journal.NoFrames(), Whole: true}
+	l := journal.Lost{Segment: segment, Summary: journal.NoFrames(), Whole: true, Reading: journal.NoFrames()}
 	l.Summary.Fresh = journal.Range{From: from, To: to}
 	return l
 }
@@ -95,6 +95,7 @@ func TestLedgerRemembersMemory(t *testing.T) {
 		{3, []journal.Range{{From: 500, To: 900}, {From: 1000, To: 2000}}},
 		{4, []journal.Range{{From: 1000, To: 2000}}},
 	} {
+		require.NoError(t, l.save()) // opening it changes it
 		again, err := openLedger(l.path, journal.Position{Segment: c.oldest})
 		require.NoError(t, err)
 		require.Equal(t, c.want, again.state.Holes)

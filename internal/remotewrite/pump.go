@@ -208,7 +208,7 @@ func (p *pump) damaged(d *journal.DamageError) {
 		lost.Fresh.Include(next)
 		lost.Fresh.Include(min(next, cmp.Or(p.newestRead, next-p.s.cfg.ReadBackStep.Milliseconds())))
 	}
-	p.s.lose(journal.Lost{Segment: d.At.Segment, Summary: lost})
+	p.s.lose(journal.Lost{Segment: d.At.Segment, Summary: lost, Reading: journal.NoFrames()})
 }
 
 // start begins sending with n shards.
@@ -219,8 +219,8 @@ func (p *pump) start(n int) {
 	p.s.metrics.shards.Set(float64(n))
 }
 
-// reshardEvery and the two figures below are Prometheus' own: shards follow the load slowly, and a tenth of the backlog is
-// to be gone in 2 s more than it takes to grow.
+// These are Prometheus' own figures: shards follow the load slowly, not for less than a third, and what waits is to shrink
+// by a twentieth each second.
 const (
 	reshardEvery   = 10 * time.Second
 	shardTolerance = 0.3

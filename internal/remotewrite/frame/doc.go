@@ -1,4 +1,4 @@
-// Package frame is the compact form in which samples wait in the journal, about 10 bytes for one of a known series where
+// Package frame is the compact form in which samples wait in the journal, about 9 bytes for one of a known series where
 // a remote-write request has 50 to 80. A frame is a sequence of entries; strings and series are said once per segment and
 // are numbers afterwards, so an Encoder and a Decoder each keep the dictionary of one segment and build on nothing else.
 //

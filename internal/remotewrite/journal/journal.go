@@ -50,6 +50,7 @@ type Journal struct {
 	file     *os.File   // of the last segment; nil after a failed write, when the next Append begins another
 	buf      []byte     // header and payload of the frame being written
 	next     Position   // the reader's
+	reading  Summary    // of the frame that the reader got last
 	bytes    int64
 	closed   bool
 	reader   reader
@@ -78,7 +79,7 @@ type segment struct {
 // Open opens the journal in dir. Segments that lie before the reader are removed.
 func Open(dir string, o Options) (*Journal, error) {
 	from := o.From
-	j := &Journal{dir: dir, options: o, appended: make(chan struct{}, 1), next: Position{Segment: from.Segment}}
+	j := &Journal{dir: dir, options: o, appended: make(chan struct{}, 1), next: Position{Segment: from.Segment}, reading: NoFrames()}
 	seqs, err := listSegments(dir)
 	if err != nil {
 		return nil, err
@@ -248,6 +249,9 @@ type Lost struct {
 	Segment uint32
 	Summary Summary
 	Whole   bool // nothing of it had been read
+
+	// Reading is the frame that Next returned last. The reader may not have come to note that it has it.
+	Reading Summary
 }
 
 // GiveUp takes the oldest segment from the reader, unless it is the only one. The file stays until Remove.
@@ -259,7 +263,12 @@ func (j *Journal) GiveUp() (Lost, bool) {
 		return Lost{}, false
 	}
 	s := j.segments[i]
-	lost := Lost{Segment: s.seq, Summary: j.ahead(s), Whole: j.next.Segment < s.seq || j.next.Offset <= segmentHeaderBytes}
+	lost := Lost{
+		Segment: s.seq,
+		Summary: j.ahead(s),
+		Whole:   j.next.Segment < s.seq || j.next.Offset <= segmentHeaderBytes,
+		Reading: j.reading,
+	}
 	s.doomed, s.unread = true, NoFrames()
 	j.skipMissing()
 	return lost, true

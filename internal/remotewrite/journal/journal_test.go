@@ -129,6 +129,7 @@ func TestGiveUp(t *testing.T) {
 	lost, ok := j.GiveUp()
 	require.True(t, ok)
 	require.False(t, lost.Whole)
+	require.Equal(t, journal.Range{From: 2, To: 2}, lost.Reading.Fresh)
 	require.Equal(t, 6, lost.Summary.Samples)
 	require.Equal(t, journal.Range{From: 3, To: 8}, lost.Summary.Fresh)
 	require.Len(t, files(t, dir), 4, "not before it is removed")

@@ -146,7 +146,7 @@ func (j *Journal) read(s *segment, at Position) (Frame, error) {
 		return Frame{}, fmt.Errorf("read segment %d at byte %d: %w", at.Segment, at.Offset, err)
 	}
 	end := Position{Segment: at.Segment, Offset: at.Offset + frameHeaderBytes + h.length}
-	j.next = end
+	j.next, j.reading = end, h.summary
 	if at.Segment > j.options.From.Segment || at.Offset >= j.options.From.Offset {
 		s.unread.Counts.Sub(h.summary.Counts)
 	}

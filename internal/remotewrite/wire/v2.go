@@ -118,7 +118,7 @@ func (e *Encoder) timeSeriesV2(out []byte, b *Batch, items []Item, head int32) [
 }
 
 // closeMessage ends what began at at, behind one byte for its length. Most are short enough for that one; a longer one is
-// moved. To write each message elsewhere first and copy it would take twice as long (BenchmarkEncode).
+// moved. To write each message elsewhere first and copy it cost 0.1 µs per sample more (BenchmarkSend).
 func closeMessage(out []byte, at int) []byte {
 	n := len(out) - at
 	if n < 1<<7 {
