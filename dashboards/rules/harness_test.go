@@ -67,8 +67,9 @@ func emitted(t *testing.T) map[string]string {
 	return out
 }
 
-// play evaluates rule files over series in Prometheus' own rule engine, step by step, and calls look after each.
-func play(t *testing.T, paths []string, series []string, step, end time.Duration, look func(at time.Duration, alerts []*engine.Alert)) {
+// play evaluates rule files over series, whose samples are a step apart, in Prometheus' own rule engine, and calls look
+// after each evaluation.
+func play(t *testing.T, paths []string, series []string, step, every, end time.Duration, look func(at time.Duration, alerts []*engine.Alert)) {
 	t.Helper()
 	input := fmt.Sprintf("load %s\n  %s\n", step, strings.Join(series, "\n  "))
 	loader, err := promqltest.NewLazyLoader(input, promqltest.LazyLoaderOpts{EnableAtModifier: true, EnableNegativeOffset: true})
@@ -85,11 +86,11 @@ func play(t *testing.T, paths []string, series []string, step, end time.Duration
 		Appendable: loader.Storage(), Context: context.Background(), Logger: slog.New(slog.DiscardHandler),
 		NotifyFunc: func(context.Context, string, ...*engine.Alert) {}, Parser: parser.NewParser(parser.Options{}),
 	})
-	byKey, errs := manager.LoadGroups(step, labels.EmptyLabels(), "", nil, false, paths...)
+	byKey, errs := manager.LoadGroups(every, labels.EmptyLabels(), "", nil, false, paths...)
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	for at := time.Duration(0); at <= end; at += step {
+	for at := time.Duration(0); at <= end; at += every {
 		ts := time.Unix(0, 0).UTC().Add(at)
 		var alerts []*engine.Alert
 		loader.WithSamplesTill(ts, func(err error) {
@@ -151,7 +152,7 @@ func run(t *testing.T, file string, scenarios []scenario) {
 				step = defaultStep
 			}
 			var last []*engine.Alert
-			play(t, []string{path}, s.series, step, s.at, func(_ time.Duration, alerts []*engine.Alert) { last = alerts })
+			play(t, []string{path}, s.series, step, step, s.at, func(_ time.Duration, alerts []*engine.Alert) { last = alerts })
 			got, want := firing(last), append([]string{}, s.fires...)
 			slices.Sort(want)
 			if !slices.Equal(got, want) {

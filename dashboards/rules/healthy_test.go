@@ -54,13 +54,13 @@ func healthy() []string {
 	}
 }
 
-// TestSilence plays all rules together, over a healthy hour and over a store that has nothing yet.
+// TestSilence plays all rules together, over a healthy system and over a store that has nothing yet.
 func TestSilence(t *testing.T) {
 	paths := slices.Sorted(maps.Values(emitted(t)))
 	for name, world := range map[string][]string{"healthy": healthy(), "empty": {series("something_else", "1x120")}} {
 		t.Run(name, func(t *testing.T) {
 			said := map[string]bool{}
-			play(t, paths, world, time.Minute, time.Hour, func(_ time.Duration, alerts []*engine.Alert) {
+			play(t, paths, world, defaultStep, time.Minute, 40*time.Minute, func(_ time.Duration, alerts []*engine.Alert) {
 				for _, f := range firing(alerts) {
 					said[f] = true
 				}
