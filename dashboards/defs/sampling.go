@@ -114,7 +114,7 @@ func (t samplingSheet) decisions() []model.Panel {
 			model.UnitCountPerSec, by(telemetry.DecisionNotSampled)),
 		graph(26, 8, text{"Kept share over time", "Share of traces kept. Compare with the target; while incidents last it rises, and should come back."},
 			model.UnitPercent, t.line("kept", t.keptShare())),
-		stacked(27, 8, text{"Decided because", "What made it time to decide. wait is the rule; memory or num_traces: a limit was reached and traces were judged on what was there, raise it; rescue: a dropped trace was brought back."},
+		stacked(27, 8, text{"Decided because", "What made it time to decide. wait is the rule; memory_complete, memory or num_traces: a limit was reached, and traces were judged on what was there, complete or not: raise it; overload: kept traces do not leave fast enough, new ones are thinned out at once; rescue: a dropped trace was brought back."},
 			model.UnitCountPerSec, t.counted(telemetry.SamplingDecisions, keyWhy)),
 		stacked(30, 8, text{"Policies changed", "Changes of the file of policies. failure: the new ones are wrong and the old ones stay in force; the collector's log says what is wrong."},
 			model.UnitCountPerSec, t.counted(telemetry.SamplingPolicyReloads, keyReload)),
