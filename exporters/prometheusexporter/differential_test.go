@@ -46,6 +46,8 @@ func TestSameAsContrib(t *testing.T) {
 		"timestamps":       {"send_timestamps": true, "enable_open_metrics": true},
 		"namespace":        {"namespace": "test-space", "const_labels": map[string]any{"label1": "value1", "another label": "spaced value"}},
 		"plain namespace":  {"namespace": "shop", "without_scope_info": true},
+		"digit namespace":  {"namespace": "9lives"},
+		"digit, no suffix": {"namespace": "9lives", "translation_strategy": "UnderscoreEscapingWithoutSuffixes"},
 		"without suffixes": {"translation_strategy": "UnderscoreEscapingWithoutSuffixes", "namespace": "a.b", "enable_open_metrics": true},
 		"utf-8":            {"translation_strategy": "NoUTF8EscapingWithSuffixes", "namespace": "a.b"},
 		"no translation":   {"translation_strategy": "NoTranslation"},

@@ -194,11 +194,11 @@ func appendHead(b []byte, name string, legacy bool) []byte {
 
 // closeEmpty ends a label set in which nothing stands.
 func closeEmpty(b []byte) []byte {
-	if last := len(b) - 1; b[last] == ',' {
+	last := len(b) - 1
+	if b[last] == ',' {
 		return append(b[:last], "} "...) // {"name"}
-	} else {
-		b[last] = ' ' // no braces at all
 	}
+	b[last] = ' ' // no braces at all
 	return b
 }
 
