@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tailgate-otel/tailgate/internal/testkit/report"
+	"github.com/tailgate-otel/tailgate/test/benchstore/internal/measure"
 	"github.com/tailgate-otel/tailgate/test/benchstore/internal/payload"
 )
 
@@ -18,6 +19,10 @@ func compare(o options) error {
 	fmt.Printf("%s; load average %s; Prometheus %s\n", report.Machine(), load, o.version)
 	b := newBench(o)
 	measuring := b.run()
+	if o.footprint {
+		weighed, err := weigh(o)
+		b.weights, measuring = weighed, errors.Join(measuring, err)
+	}
 	if len(b.results) == 0 {
 		return measuring
 	}
@@ -53,6 +58,9 @@ func (b *bench) markdown(started time.Time, load string, failed error) string {
 			fmt.Fprintf(&sb, "\n### %s\n\n%s\n%s", b.title(instances, kind), costs, b.verdicts(instances, kind))
 		}
 	}
+	if table := b.weights.table(); len(table.Rows) > 0 {
+		fmt.Fprintf(&sb, "\n### What the store adds to a collector\n\n%s", table)
+	}
 	return sb.String()
 }
 
@@ -70,7 +78,7 @@ func (b *bench) title(instances int, kind payload.Kind) string {
 // conditions say what a reader must know to measure the same.
 func (b *bench) conditions() []string {
 	return []string{
-		fmt.Sprintf("Payload: instances of a service with 12 resource attributes, %d points of http.server.request.duration (%d bounds or 60 exponential buckets, 7 to 8 attributes, 2 exemplars on every fourth point), %d counters and %d gauges. Every way gets the same exports; each moves time on by %s and changes every value.", payload.Histograms, payload.Bounds, payload.Counters, payload.Gauges, "15 s"),
+		fmt.Sprintf("Payload: instances of a service with 12 resource attributes, %d points of http.server.request.duration (%d bounds or 60 exponential buckets, 7 to 8 attributes, 2 exemplars on every fourth point), %d counters and %d gauges. Every way gets the same exports; each moves time on by %s and changes every value.", payload.Histograms, payload.Bounds, payload.Counters, payload.Gauges, measure.Interval),
 		"Figures are CPU, user and system, per sample stored. The collector is the real component, made by its factory, in a process of its own, which makes the payload too: that is taken off by the clock of its thread. Decoding OTLP at a receiver, which all have, is not in. The server is a stock one on the loopback.",
 		"Exports follow one another without queues before the component, one at a time; ours for remote write has its own, on disk, and is measured until the server has all of it. Pages are exported to once before each scrape, at a steady beat. Stale markers, rules and the store's own metrics are off: a stock server has none of them for pushed metrics.",
 		"Write-ahead logs are on and compressed, the out-of-order window is 10 minutes, and there is room for 100,000 exemplars, on both sides. No scope labels.",

@@ -22,13 +22,7 @@ func exemplars(r measure.Result) float64 { return float64(r.Exemplars) / float64
 func memory(r measure.Result) float64    { return float64(r.CollectorRSS + r.ServerRSS) }
 
 // of is the median of a figure.
-func (b *bench) of(c cell, f figure) (float64, bool) {
-	var values []float64
-	for _, r := range b.results[c] {
-		values = append(values, f(r))
-	}
-	return report.Median(values)
-}
+func (b *bench) of(c cell, f figure) (float64, bool) { return median(b.results[c], f) }
 
 // titles name the ways for readers.
 func titles() map[string]string {

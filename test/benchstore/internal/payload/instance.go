@@ -92,6 +92,7 @@ func (f *Fleet) exemplify(to pmetric.ExemplarSlice, point int) {
 	if point%exemplarEvery != 0 {
 		return
 	}
+	to.EnsureCapacity(exemplarsPerPoint) // or the second would move the first away from what is kept of it
 	for i := range exemplarsPerPoint {
 		e := to.AppendEmpty()
 		e.SetDoubleValue([]float64{0.021, 0.084}[i])

@@ -2,6 +2,7 @@ package payload
 
 import (
 	"context"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -18,6 +19,8 @@ import (
 type counter struct {
 	values             map[string]float64
 	samples, exemplars int
+	traces             map[string]bool
+	earliest, latest   int64 // exemplars
 }
 
 func (c *counter) Append(
@@ -31,7 +34,11 @@ func (c *counter) Append(
 	}
 	c.values[ls.String()] = v
 	c.samples++
-	c.exemplars += len(o.Exemplars)
+	for _, e := range o.Exemplars {
+		c.exemplars++
+		c.traces[e.Labels.String()] = true
+		c.earliest, c.latest = min(c.earliest, e.Ts), max(c.latest, e.Ts)
+	}
 	return 0, nil
 }
 
@@ -40,7 +47,7 @@ func (*counter) Rollback() error { return nil }
 
 func convert(t *testing.T, md pmetric.Metrics, kind Kind) *counter {
 	t.Helper()
-	c := &counter{values: map[string]float64{}}
+	c := &counter{values: map[string]float64{}, traces: map[string]bool{}, earliest: math.MaxInt64}
 	_, err := prometheusremotewrite.NewPrometheusConverter(c).FromMetrics(context.Background(), md, prometheusremotewrite.Settings{
 		AddMetricSuffixes: true, ConvertHistogramsToNHCB: kind == NHCB,
 		PromoteResourceAttributes: prometheusremotewrite.NewPromoteResourceAttributes(config.OTLPConfig{}),
@@ -60,8 +67,11 @@ func TestAnExportHasAsManySamplesAsItSays(t *testing.T) {
 			if want := Samples(kind, 3); got.samples != want || len(got.values) != want {
 				t.Errorf("%d samples of %d series, want %d of each", got.samples, len(got.values), want)
 			}
-			if want := Exemplars(3); got.exemplars != want {
-				t.Errorf("%d exemplars, want %d", got.exemplars, want)
+			if want := Exemplars(3); got.exemplars != want || len(got.traces) != want {
+				t.Errorf("%d exemplars of %d traces, want %d of each", got.exemplars, len(got.traces), want)
+			}
+			if export := start.Add(time.Minute).UnixMilli(); got.earliest < export-1000 || got.latest > export {
+				t.Errorf("exemplars from %d to %d ms of an export at %d", got.earliest, got.latest, export)
 			}
 		})
 	}
