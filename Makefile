@@ -35,7 +35,7 @@ BENCH_FLAGS ?=
 FUZZTIME ?= 10m
 FUZZ_TARGETS := internal/otlpwire:FuzzParse internal/probability:FuzzRewrite \
 	processors/tailsamplingprocessor/differential:FuzzDifferential \
-	extensions/prometheusstoreextension/internal/ruling:FuzzLoad
+	extensions/prometheusstoreextension/internal/ruling:FuzzLoad internal/exposition:FuzzLabels
 
 say = @printf '\033[1m==> %s\033[0m\n' $(1)
 
