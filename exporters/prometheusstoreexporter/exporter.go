@@ -20,6 +20,7 @@ const sweepEvery = time.Second
 
 // storeExporter writes through a front, and sweeps it. After start it is safe for concurrent use.
 type storeExporter struct {
+	id          component.ID
 	cfg         *Config
 	logger      *zap.Logger
 	instruments *instruments
@@ -28,8 +29,9 @@ type storeExporter struct {
 	// Set by start, then read only.
 	front *promfront.Front
 
-	stop    context.CancelFunc // ends the sweeper
-	sweeper sync.WaitGroup
+	stop        context.CancelFunc // ends the sweeper
+	sweeper     sync.WaitGroup
+	stopInspect func() // takes the front off the store's page; nil if the store has none
 }
 
 func newStoreExporter(cfg *Config, set exporter.Settings) (*storeExporter, error) {
@@ -37,7 +39,7 @@ func newStoreExporter(cfg *Config, set exporter.Settings) (*storeExporter, error
 	if err != nil {
 		return nil, fmt.Errorf("create instruments: %w", err)
 	}
-	return &storeExporter{cfg: cfg, logger: set.Logger, instruments: instruments, report: newReport(set.Logger)}, nil
+	return &storeExporter{id: set.ID, cfg: cfg, logger: set.Logger, instruments: instruments, report: newReport(set.Logger)}, nil
 }
 
 func (e *storeExporter) start(_ context.Context, host component.Host) error {
@@ -53,6 +55,9 @@ func (e *storeExporter) start(_ context.Context, host component.Host) error {
 		return err
 	}
 	e.front = front
+	if inspector, ok := store.(promfront.Inspector); ok {
+		e.stopInspect = inspector.Inspect(e.id.String(), front)
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	e.stop = stop
 	e.sweeper.Go(func() { e.sweep(ctx) })
@@ -83,6 +88,9 @@ func (e *storeExporter) shutdown(context.Context) error {
 	if e.stop != nil {
 		e.stop()
 		e.sweeper.Wait()
+	}
+	if e.stopInspect != nil {
+		e.stopInspect()
 	}
 	e.instruments.shutdown()
 	return nil

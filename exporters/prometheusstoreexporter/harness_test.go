@@ -66,8 +66,9 @@ func startStore(t testing.TB, keys settings) (component.Component, *http.Client)
 	factory := prometheusstoreextension.NewFactory()
 	cfg := factory.CreateDefaultConfig()
 	all := map[string]any{
-		"directory": t.TempDir(),
-		"http":      map[string]any{"transport": "unix", "endpoint": socket},
+		"directory":    t.TempDir(),
+		"self_metrics": map[string]any{"interval": "0s"}, // whose series are not those of the test
+		"http":         map[string]any{"transport": "unix", "endpoint": socket},
 	}
 	maps.Copy(all, keys)
 	require.NoError(t, confmap.NewFromStringMap(all).Unmarshal(cfg))

@@ -3,6 +3,7 @@ package prometheusstoreexporter_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -301,4 +302,19 @@ func TestConcurrentBatches(t *testing.T) {
 	}
 	wg.Wait()
 	assert.Equal(t, strconv.Itoa(senders*rounds), w.value("sum(count_over_time(requests_total[5m]))", at))
+}
+
+// The store's page shows what the exporter refuses.
+func TestRefusedSamplesAreOnThePage(t *testing.T) {
+	w := newWorld(t, nil, nil)
+	b := newBatch(now())
+	b.gauge("depth", 1, "", "nameless")
+	w.push(b)
+	resp, err := w.client.Get("http://store/debug/ingest")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	assert.Contains(t, string(page), "untranslatable")
+	assert.Contains(t, string(page), "depth")
 }

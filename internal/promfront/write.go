@@ -60,7 +60,8 @@ type writer struct {
 }
 
 // Write stores md, which it only reads. An error means that part of md may not be stored: nothing of it may be
-// acknowledged, writing it again is harmless. What was refused sample by sample is no error and stands in the Tally.
+// acknowledged, writing it again is harmless (but delta points in an overflow series, which are not told apart, count
+// again if they were committed with an earlier part). What was refused sample by sample is no error and stands in the Tally.
 func (f *Front) Write(ctx context.Context, md pmetric.Metrics) (Tally, error) {
 	w := f.writer(ctx)
 	defer f.writers.Put(w)
