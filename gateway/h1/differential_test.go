@@ -22,6 +22,7 @@ var stricter = map[string]string{
 	"header too large":                           "net/http's limit is 1 MiB and ours 64 KiB.",
 	"invalid header name":                        "net/http takes names with bytes that it then does not make canonical, and reads a request without Host first.",
 	"forbidden trailer":                          "net/http takes Content-Length and the like as trailers when they were not promised.",
+	"request ends within its head":               "net/http closes without a word when fewer than four bytes follow a request.",
 	"missing, repeated or malformed Host header": "net/http gives the same status, in another order of checks.",
 }
 
@@ -160,6 +161,7 @@ var corpus = map[string]string{
 	"empty line first":         "\r\n" + get("/"),
 	"empty line after a POST":  post("/", "abc") + "\r\n" + get("/"),
 	"empty line after a GET":   get("/") + "\r\n" + get("/"),
+	"stray byte":               get("/") + "0",
 	"only empty lines":         "\r\n\r\n",
 	"nothing":                  "",
 	"cut in the request line":  "GET / HT",

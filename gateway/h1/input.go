@@ -69,6 +69,7 @@ type lines struct {
 	start int // of the line looked at, from the block's first byte
 	seen  int // bytes of that line known to hold no line end
 	count int // complete lines, the empty last one not among them
+	first int // length of the first line, if it is complete
 }
 
 // advance looks at what has arrived of the block. It answers the block's length including its empty line, or 0 if that is
@@ -86,6 +87,9 @@ func (l *lines) advance(block []byte) (int, error) {
 		}
 		if end == l.start+1 {
 			return end + 1, nil
+		}
+		if l.count == 0 {
+			l.first = end + 1
 		}
 		l.start, l.seen = end+1, 0
 		l.count++

@@ -5,13 +5,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -179,13 +180,20 @@ func (w *response) ReadFrom(r io.Reader) (int64, error) {
 	return sent + n, err
 }
 
+// systemFile is an *os.File, also within the wrapper that io.Copy sees.
+type systemFile interface {
+	fs.File
+	io.Seeker
+	syscall.Conn
+}
+
 func (w *response) sendFile(r io.Reader) (n int64, err error, ok bool) { //nolint:staticcheck // ok says whether the two before it mean anything
 	limit := int64(math.MaxInt64)
 	limited, isLimited := r.(*io.LimitedReader)
 	if isLimited {
 		r, limit = limited.R, limited.N
 	}
-	file, isFile := r.(*os.File)
+	file, isFile := r.(systemFile)
 	to, gathers := w.s.gather.(io.ReaderFrom)
 	if !isFile || !gathers || w.head {
 		return 0, nil, false
@@ -210,7 +218,7 @@ func (w *response) sendFile(r io.Reader) (n int64, err error, ok bool) { //nolin
 }
 
 // transfer lets the kernel move the file piece by piece, each with the time that a write has.
-func (w *response) transfer(to io.ReaderFrom, file *os.File, limit int64) (total int64, err error) {
+func (w *response) transfer(to io.ReaderFrom, file systemFile, limit int64) (total int64, err error) {
 	for total < limit {
 		w.s.armWrite(time.Now())
 		n, err := to.ReadFrom(io.LimitReader(file, min(writeBytes, limit-total)))

@@ -54,11 +54,7 @@ func New(s Settings) (*Server, error) {
 		return nil, err
 	}
 	s = s.withDefaults()
-	lot, err := park.Open(park.Settings{Max: s.MaxParked})
-	if err != nil {
-		return nil, fmt.Errorf("h1: %w", err)
-	}
-	srv := &Server{s: s, requests: context.WithoutCancel(s.BaseContext), lot: lot, listeners: map[net.Listener]struct{}{}, empty: make(chan struct{})}
+	srv := &Server{s: s, requests: context.WithoutCancel(s.BaseContext), lot: park.New(park.Settings{Max: s.MaxParked}), listeners: map[net.Listener]struct{}{}, empty: make(chan struct{})}
 	srv.conns.next, srv.conns.prev = &srv.conns, &srv.conns
 	srv.sessions.New = func() any { return newSession(srv) }
 	srv.copies.New = func() any { return new([copyBytes]byte) }

@@ -180,7 +180,7 @@ func (s *session) head() (string, int, error) {
 		switch {
 		case err != nil:
 			return "", 0, err
-		case l.count == 0 && s.in.len() > limits.MaxRequestLine:
+		case l.first > limits.MaxRequestLine, l.count == 0 && s.in.len() > limits.MaxRequestLine:
 			return "", 0, errRequestLine
 		case l.count > limits.MaxHeaders+1:
 			return "", 0, errHeaderCount

@@ -65,15 +65,16 @@ type Settings struct {
 	Tick time.Duration
 }
 
-// Lot is a set of parked connections.
+// Lot is a set of parked connections. It opens its epoll set and starts its goroutine with the first one.
 type Lot struct {
-	max    int
-	tick   time.Duration
-	poller poller
-	done   chan struct{} // closed when the goroutine has ended
+	max  int
+	tick time.Duration
+	done chan struct{} // closed when the goroutine has ended
 
 	mu         sync.Mutex
+	running    bool
 	closed     bool
+	poller     poller
 	places     []*Spot // by descriptor: the kernel hands out the lowest free number, so this is dense
 	generation uint32
 	parked     int // Readable ones
@@ -81,18 +82,13 @@ type Lot struct {
 	wheel      wheel
 }
 
-// Open starts a lot.
-func Open(s Settings) (*Lot, error) {
+// New makes an empty lot.
+func New(s Settings) *Lot {
 	l := &Lot{max: s.Max, tick: s.Tick, done: make(chan struct{})}
 	if l.tick <= 0 {
 		l.tick = 250 * time.Millisecond
 	}
-	l.wheel.start(time.Now(), l.tick)
-	if err := l.poller.open(); err != nil {
-		return nil, err
-	}
-	go l.run()
-	return l, nil
+	return l
 }
 
 // Park hands the connection to the lot until something happens or until has come (zero: never). The owner may be woken
@@ -118,6 +114,9 @@ func (l *Lot) park(s *Spot, fd int32, owner Owner, interest Interest, until time
 	case interest == Readable && l.max > 0 && l.parked >= l.max:
 		return ErrFull
 	}
+	if err := l.open(); err != nil {
+		return err
+	}
 	l.generation++
 	s.owner, s.fd, s.generation, s.interest = owner, fd, l.generation, interest
 	if err := l.poller.arm(s); err != nil {
@@ -132,6 +131,20 @@ func (l *Lot) park(s *Spot, fd int32, owner Owner, interest Interest, until time
 	if !until.IsZero() {
 		l.wheel.add(&s.timer, s, until)
 	}
+	return nil
+}
+
+// open starts the lot if it does not run yet. mu held.
+func (l *Lot) open() error {
+	if l.running {
+		return nil
+	}
+	if err := l.poller.open(); err != nil {
+		return err
+	}
+	l.running = true
+	l.wheel.start(time.Now(), l.tick)
+	go l.run()
 	return nil
 }
 
@@ -186,13 +199,16 @@ func (l *Lot) Watched() int {
 // Close ends the lot's goroutine. Connections still parked are not woken; they are the owner's to close.
 func (l *Lot) Close() {
 	l.mu.Lock()
-	closed := l.closed
+	ending := l.running && !l.closed
 	l.closed = true
-	l.mu.Unlock()
-	if !closed {
+	if ending {
 		l.poller.close()
 	}
-	<-l.done
+	running := l.running
+	l.mu.Unlock()
+	if running {
+		<-l.done
+	}
 }
 
 // happened wakes the owner of an event, if it is still about the connection that was parked.
