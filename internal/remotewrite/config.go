@@ -79,7 +79,8 @@ type Config struct {
 }
 
 // FromPrometheus builds a Config from one entry of remote_write in Prometheus' form, including its HTTP client with all
-// ways of authentication, leaving Directory and the limits to the caller.
+// ways of authentication, leaving Directory and the limits to the caller. Prometheus' defaults are in it: an entry that
+// says nothing gets version 1, no exemplars and no native histograms. Set Message to Auto where the user left it out.
 func FromPrometheus(rw *config.RemoteWriteConfig, external labels.Labels) (Config, error) {
 	name := cmp.Or(rw.Name, nameOf(rw.URL.String()))
 	client, err := remote.NewWriteClient(name, &remote.ClientConfig{

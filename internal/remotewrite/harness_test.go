@@ -237,7 +237,7 @@ func settled(t testing.TB, s *Sender, local *lead, server *server) {
 		idle++ // more than once: a frame may be between the journal and its batches
 		return idle > 2 && maps.EqualFunc(expected, contents(t, server.db), slices.Equal)
 	}, func() {
-		t.Errorf("holes %v, unread %+v", s.ledger.state.Holes, s.journal.Unread())
+		t.Errorf("holes %v, unread %+v, refused %v", s.ledger.state.Holes, s.journal.Unread().Counts, s.Refused())
 		require.Equal(t, expected, contents(t, server.db))
 	})
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/prometheus/storage"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
 
 const (
@@ -27,7 +28,8 @@ const (
 // TestMain is a sender to be killed when the variables say so.
 func TestMain(m *testing.M) {
 	if os.Getenv(childDirectory) == "" {
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
+		return
 	}
 	if err := writeUntilKilled(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

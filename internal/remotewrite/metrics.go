@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -61,7 +62,11 @@ const upstream = "prometheus_remote_storage_"
 const own = "tailgate_remote_write_"
 
 func newMetrics(cfg *Config, reg prometheus.Registerer) *metrics {
-	m := &metrics{registerer: reg, labels: prometheus.Labels{"remote_name": cfg.Name, "url": cfg.URL}}
+	address := cfg.URL
+	if u, err := url.Parse(address); err == nil {
+		address = u.Redacted()
+	}
+	m := &metrics{registerer: reg, labels: prometheus.Labels{"remote_name": cfg.Name, "url": address}}
 	m.counters()
 	m.maxShards.Set(float64(cfg.Queue.MaxShards))
 	m.minShards.Set(float64(cfg.Queue.MinShards))

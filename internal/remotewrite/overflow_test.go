@@ -48,13 +48,13 @@ func TestOverflowIsReadBack(t *testing.T) {
 	settled(t, s, local, server)
 
 	server.stage(status(503))
-	at = fill(t, local, s, at, 400)
+	at = fill(t, local, s, at, 150)
 	holes, _ := s.ledger.holes()
 	require.Positive(t, holes)
 	require.LessOrEqual(t, s.journal.Bytes(), cfg.MaxBytes)
 
 	server.stage(nil)
-	at = fill(t, local, s, at, 50) // while it is read back
+	at = fill(t, local, s, at, 20) // while it is read back
 	settled(t, s, local, server)
 	fill(t, local, s, at, 5)
 	settled(t, s, local, server)

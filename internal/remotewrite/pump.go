@@ -49,7 +49,8 @@ func (p *pump) run(ctx context.Context) {
 // turn does one thing, and says whether there is more to come.
 func (p *pump) turn(ctx context.Context) bool {
 	stopping := p.s.stopping()
-	if holes, _ := p.s.ledger.holes(); holes > 0 {
+	f, ok, holes, err := p.next()
+	if holes {
 		if stopping {
 			return false // the holes are on disk, and what follows must not overtake them
 		}
@@ -59,7 +60,6 @@ func (p *pump) turn(ctx context.Context) bool {
 		p.reshard(ctx)
 		return true
 	}
-	f, ok, err := p.s.journal.Next()
 	switch damage := (*journal.DamageError)(nil); {
 	case errors.As(err, &damage):
 		p.damaged(damage)
@@ -80,6 +80,18 @@ func (p *pump) turn(ctx context.Context) bool {
 	}
 	p.reshard(ctx)
 	return true
+}
+
+// next returns the next frame, unless there are holes. The lock keeps a hole from coming between the look and the frame,
+// which would then overtake what has to be read back.
+func (p *pump) next() (f journal.Frame, ok, holes bool, err error) {
+	p.s.limit.Lock()
+	defer p.s.limit.Unlock()
+	if n, _ := p.s.ledger.holes(); n > 0 {
+		return f, false, true, nil
+	}
+	f, ok, err = p.s.journal.Next()
+	return f, ok, false, err
 }
 
 // idle waits until there is something to do.

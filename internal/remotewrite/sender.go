@@ -55,7 +55,7 @@ type Sender struct {
 	cache    *cache
 	progress *progress
 	ledger   *ledger
-	limit    sync.Mutex    // held while segments are given up
+	limit    sync.Mutex    // held while segments are given up, and by the pump while it takes a frame
 	released atomic.Uint32 // segments before this one are gone
 
 	batches sync.Pool // *frame.Batch
@@ -240,9 +240,10 @@ func (s *Sender) release(oldest journal.Position) {
 // keepLimit gives up the oldest segments while there is too much. What that costs is noted before they are removed: if
 // the process dies in between, the segment is sent and read back, which is once too often and not once too few.
 func (s *Sender) keepLimit() {
-	if s.journal.Bytes() <= s.cfg.MaxBytes || !s.limit.TryLock() {
+	if s.journal.Bytes() <= s.cfg.MaxBytes {
 		return
 	}
+	s.limit.Lock()
 	defer s.limit.Unlock()
 	for s.journal.Bytes() > s.cfg.MaxBytes {
 		lost, ok := s.journal.GiveUp()
