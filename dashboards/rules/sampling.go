@@ -32,7 +32,7 @@ func (s sheet) bufferFull() Alert {
 
 func (s sheet) decidedEarly() Alert {
 	reason := telemetry.AttrSamplingReason.Key
-	early := s.rate(telemetry.SamplingDecisions, []query.Where{query.OneOf(reason, "memory", "num_traces")})
+	early := s.rate(telemetry.SamplingDecisions, []query.Where{query.OneOf(reason, "memory", "num_traces", "overload")})
 	all := s.rate(telemetry.SamplingDecisions, everything)
 	return Alert{
 		Name: "TailgateSamplingDecidedEarly", Severity: Warning, For: 10 * time.Minute,
