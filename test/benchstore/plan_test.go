@@ -147,13 +147,15 @@ func TestTheLargestSizeIsOneRunOfClassic(t *testing.T) {
 // A head that spans three hours is compacted, which would be on the bill of the way that was on when it happened.
 func TestNoMeasurementReachesTheNextBlock(t *testing.T) {
 	b := newTestBench(nil)
-	for _, instances := range []int{1, 10, 100, largest} {
-		s := b.spec(cell{instances, payload.Classic, ways.Store}, false)
-		if span := time.Duration(s.Warm+s.Exports) * measure.Interval; span > 2*time.Hour {
-			t.Errorf("%d instances: %s of data", instances, span)
-		}
-		if n := s.Exports * payload.Samples(s.Kind, instances); instances > 1 && n < 900_000 {
-			t.Errorf("%d instances: %d samples are too few to measure", instances, n)
+	for _, kind := range []payload.Kind{payload.Classic, payload.NHCB} {
+		for _, instances := range []int{1, 10, 100, largest} {
+			s := b.spec(cell{instances, kind, ways.Store}, false)
+			if span := time.Duration(s.Warm+s.Exports) * measure.Interval; span > 2*time.Hour {
+				t.Errorf("%d instances, %s: %s of data", instances, kind, span)
+			}
+			if n := s.Exports * payload.Samples(kind, instances); instances > 1 && n < 400_000 {
+				t.Errorf("%d instances, %s: %d samples are too few to measure", instances, kind, n)
+			}
 		}
 	}
 }

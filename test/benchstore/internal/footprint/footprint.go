@@ -4,7 +4,6 @@
 package footprint
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -64,13 +63,12 @@ func Weigh(program, dir string, store bool) (w Weight, err error) {
 	if err != nil {
 		return w, err
 	}
-	var log bytes.Buffer
-	group := supervise.New(supervise.Settings{Output: &log})
+	group := supervise.New(supervise.Settings{})
 	began := time.Now()
 	if err := group.Start(context.Background(), supervise.Child{
 		Name: "collector", Path: program, Args: []string{"--config", "yaml:" + config(otlp, api, data, store)}, Ready: supervise.TCPReady(otlp),
 	}); err != nil {
-		return w, fmt.Errorf("start a collector: %w\n%s", err, log.String())
+		return w, fmt.Errorf("start a collector: %w", err)
 	}
 	w.Ready = time.Since(began)
 	defer func() { err = errors.Join(err, group.Stop(context.Background())) }()
