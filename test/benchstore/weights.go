@@ -61,6 +61,10 @@ func (w weights) table() report.Table {
 			"<= 20 MiB more", func(without, with float64) bool { return with-without <= 20*mib },
 		},
 		{
+			"of it not pages of the program", func(w footprint.Weight) float64 { return float64(w.Own) }, report.MiB,
+			"", nil,
+		},
+		{
 			"ready after", func(w footprint.Weight) float64 { return w.Ready.Seconds() }, report.Unit("s"),
 			"<= 1 s with it", func(_, with float64) bool { return with <= time.Second.Seconds() },
 		},
@@ -68,7 +72,11 @@ func (w weights) table() report.Table {
 		without, ok := median(w.bare, row.figure)
 		with, okStore := median(w.withStore, row.figure)
 		if ok && okStore {
-			t.Rows = append(t.Rows, []string{row.name, row.format(without), row.format(with), row.format(with - without), row.goal, yesNo(row.met(without, with))})
+			line := []string{row.name, row.format(without), row.format(with), row.format(with - without)}
+			if row.met != nil {
+				line = append(line, row.goal, yesNo(row.met(without, with)))
+			}
+			t.Rows = append(t.Rows, line)
 		}
 	}
 	return t

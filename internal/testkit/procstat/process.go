@@ -48,6 +48,21 @@ func (p Process) RSS() (int64, error) {
 	return resident * int64(os.Getpagesize()), nil
 }
 
+// Anonymous is the part of RSS that is no file: what the process has written, and cannot be read again from its program.
+func (p Process) Anonymous() (int64, error) {
+	raw, err := p.file("status")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(raw) {
+		var kib int64
+		if n, _ := fmt.Sscanf(line, "RssAnon: %d kB", &kib); n == 1 { // any other line does not match
+			return kib << 10, nil
+		}
+	}
+	return 0, fmt.Errorf("process %d: its status says nothing of RssAnon, which Linux has since 4.5", p)
+}
+
 func (p Process) file(name string) (string, error) {
 	raw, err := os.ReadFile("/proc/" + strconv.Itoa(int(p)) + "/" + name)
 	if err != nil {

@@ -3,6 +3,7 @@ package procstat
 import (
 	"math"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,27 @@ func TestProcessAgreesWithItself(t *testing.T) {
 	}
 }
 
+func TestAnonymousCountsWhatIsWritten(t *testing.T) {
+	self := Process(os.Getpid())
+	before, err := self.Anonymous()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size = 64 << 20
+	written := make([]byte, size)
+	for i := 0; i < size; i += 4096 {
+		written[i] = 1
+	}
+	after, err := self.Anonymous()
+	if err != nil || after-before < size*9/10 {
+		t.Errorf("64 MiB written are %d more, %v", after-before, err)
+	}
+	if rss, err := self.RSS(); err != nil || after > rss {
+		t.Errorf("%d of %d resident bytes, %v", after, rss, err)
+	}
+	runtime.KeepAlive(written)
+}
+
 func TestProcessThatIsGone(t *testing.T) {
 	gone := Process(1 << 30) // beyond the largest id there is, 4,194,304
 	if _, err := gone.CPU(); err == nil || !strings.Contains(err.Error(), "1073741824") {
@@ -55,6 +77,9 @@ func TestProcessThatIsGone(t *testing.T) {
 	}
 	if _, err := gone.RSS(); err == nil {
 		t.Error("RSS of nobody")
+	}
+	if _, err := gone.Anonymous(); err == nil {
+		t.Error("memory of nobody")
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 type Weight struct {
 	Binary int64         // bytes, stripped
 	Idle   int64         // resident bytes some time after the start
+	Own    int64         // of them, those that are not pages of the program's file
 	Ready  time.Duration // from the start until OTLP is taken
 }
 
@@ -73,7 +74,11 @@ func Weigh(program, dir string, store bool) (w Weight, err error) {
 	w.Ready = time.Since(began)
 	defer func() { err = errors.Join(err, group.Stop(context.Background())) }()
 	time.Sleep(settle)
-	w.Idle, err = procstat.Process(group.PID("collector")).RSS()
+	process := procstat.Process(group.PID("collector"))
+	if w.Idle, err = process.RSS(); err != nil {
+		return w, err
+	}
+	w.Own, err = process.Anonymous()
 	return w, err
 }
 
