@@ -143,6 +143,9 @@ func (s *store) openSenders(run *running) error {
 		if err != nil {
 			return fmt.Errorf("remote_write[%d]: %w", i, err)
 		}
+		if !s.cfg.MessageGiven(i) {
+			cfg.Message = remotewrite.Auto
+		}
 		cfg.Directory = filepath.Join(s.queueDirectory(), cfg.Name)
 		cfg.MaxBytes = int64(s.cfg.RemoteWriteQueue.MaxSize)
 		cfg.SyncEvery = time.Duration(s.cfg.RemoteWriteQueue.SyncInterval)

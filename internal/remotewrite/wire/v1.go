@@ -13,20 +13,46 @@ func (e *Encoder) V1(b *Batch, items []Item) []byte {
 	e.chains.link(b, items)
 	out := e.request[:0]
 	for _, head := range e.chains.heads {
+		histograms, exemplars := e.contentsV1(b, items, head)
 		out = append(out, 1<<3|wireBytes, 0)
 		at := len(out)
-		out = e.timeSeriesV1(out, b, items, head)
+		out = e.samplesV1(appendLabelsV1(out, b, &items[head]), b, items, head)
+		if exemplars && histograms {
+			// Prometheus reads the exemplars of an entry before its histograms, and refuses those of a series that it does
+			// not know yet. In an entry of their own they come after.
+			out = closeMessage(out, at)
+			out = append(out, 1<<3|wireBytes, 0)
+			at = len(out)
+			out = appendLabelsV1(out, b, &items[head])
+		}
+		if exemplars {
+			out = e.exemplarsV1(out, b, items, head)
+		}
 		out = closeMessage(out, at)
 	}
 	e.request = out
 	return out
 }
 
-func (e *Encoder) timeSeriesV1(out []byte, b *Batch, items []Item, head int32) []byte {
-	refs := items[head].Series.Labels
+// contentsV1 says whether the samples of a series are histograms, and whether any has exemplars.
+func (e *Encoder) contentsV1(b *Batch, items []Item, head int32) (histograms, exemplars bool) {
+	for i := head; i >= 0; i = e.chains.next[i] {
+		more := b.more(&items[i])
+		histograms = histograms || more.histogram != nil
+		exemplars = exemplars || len(more.exemplars) > 0
+	}
+	return histograms, exemplars
+}
+
+func appendLabelsV1(out []byte, b *Batch, item *Item) []byte {
+	refs := item.Series.Labels
 	for i := 0; i < len(refs); i += 2 {
 		out = appendLabel(out, b.Dictionary.Symbols[refs[i]], b.Dictionary.Symbols[refs[i+1]])
 	}
+	return out
+}
+
+func (e *Encoder) samplesV1(out []byte, b *Batch, items []Item, head int32) []byte {
 	for i := head; i >= 0; i = e.chains.next[i] {
 		item := &items[i]
 		h := b.more(item).histogram
@@ -43,6 +69,10 @@ func (e *Encoder) timeSeriesV1(out []byte, b *Batch, items []Item, head int32) [
 		out = appendTimes(append(out, h...), item, false)
 		out = closeMessage(out, at)
 	}
+	return out
+}
+
+func (e *Encoder) exemplarsV1(out []byte, b *Batch, items []Item, head int32) []byte {
 	for i := head; i >= 0; i = e.chains.next[i] {
 		for _, x := range b.more(&items[i]).exemplars {
 			out = exemplarV1(out, b, &x)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"regexp"
 	"strings"
 	"time"
@@ -92,7 +93,40 @@ func (f *Fragment) withDefaults(whole map[string]any) map[string]any {
 			filled[key] = value
 		}
 	}
+	if servers, ok := filled["remote_write"].([]any); ok {
+		filled["remote_write"] = sendingAll(servers)
+	}
 	return filled
+}
+
+// sendingAll has exemplars and native histograms sent where the user has not said otherwise. Prometheus leaves them out for
+// the sake of servers that have died.
+func sendingAll(servers []any) []any {
+	out := make([]any, len(servers))
+	for i, server := range servers {
+		out[i] = server
+		if entry, ok := server.(map[string]any); ok {
+			entry = maps.Clone(entry)
+			for _, key := range []string{"send_exemplars", "send_native_histograms"} {
+				if _, given := entry[key]; !given {
+					entry[key] = true
+				}
+			}
+			out[i] = entry
+		}
+	}
+	return out
+}
+
+// MessageGiven reports whether the user has chosen the protocol version of server i under remote_write. Prometheus' default
+// is version 1.0.
+func (f *Fragment) MessageGiven(i int) bool {
+	entry, ok := f.RemoteWrite[i].(map[string]any)
+	if !ok {
+		return false
+	}
+	_, given := entry["protobuf_message"]
+	return given
 }
 
 func load(fragment map[string]any, logger *slog.Logger) (*config.Config, error) {

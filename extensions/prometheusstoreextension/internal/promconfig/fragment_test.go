@@ -65,6 +65,24 @@ otlp:
 	assert.Equal(t, []string{"k8s.namespace.name"}, cfg.OTLPConfig.PromoteResourceAttributes)
 }
 
+func TestEverythingIsSentUnlessTheUserSaysOtherwise(t *testing.T) {
+	f := fragment(t, `
+remote_write:
+  - url: http://localhost:1/
+  - url: http://localhost:2/
+    send_exemplars: false
+    protobuf_message: prometheus.WriteRequest
+`)
+	cfg, err := f.Load(slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	assert.True(t, cfg.RemoteWriteConfigs[0].SendExemplars)
+	assert.True(t, cfg.RemoteWriteConfigs[0].SendNativeHistograms)
+	assert.False(t, cfg.RemoteWriteConfigs[1].SendExemplars)
+	assert.True(t, cfg.RemoteWriteConfigs[1].SendNativeHistograms)
+	assert.False(t, f.MessageGiven(0))
+	assert.True(t, f.MessageGiven(1))
+}
+
 func TestErrorsNameTheEntry(t *testing.T) {
 	for name, tc := range map[string]struct{ yaml, want string }{
 		"unknown key in the second job": {
