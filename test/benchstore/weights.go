@@ -57,7 +57,7 @@ func (w weights) table() report.Table {
 			"<= 25 MiB more", func(without, with float64) bool { return with-without <= 25*mib },
 		},
 		{
-			"resident memory at rest", func(w footprint.Weight) float64 { return float64(w.Idle) }, report.MiB,
+			"resident memory 20 s after the start", func(w footprint.Weight) float64 { return float64(w.Idle) }, report.MiB,
 			"<= 20 MiB more", func(without, with float64) bool { return with-without <= 20*mib },
 		},
 		{

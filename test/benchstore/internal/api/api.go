@@ -4,6 +4,7 @@ package api
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -69,13 +70,12 @@ func (a *API) count(query string, at time.Time) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = body.Close() }() // it is read to its end, or of no use
 	var answer struct {
 		Data struct {
 			Result []struct{ Value [2]any }
 		}
 	}
-	if err := json.NewDecoder(body).Decode(&answer); err != nil {
+	if err := json.Unmarshal(body, &answer); err != nil {
 		return 0, fmt.Errorf("decode the answer: %w", err)
 	}
 	if len(answer.Data.Result) == 0 {
@@ -96,8 +96,7 @@ func (a *API) Counters(names ...string) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = body.Close() }() // as above
-	return sums(body, names)
+	return sums(bytes.NewReader(body), names)
 }
 
 // sums adds up lines of the text format.
@@ -124,14 +123,17 @@ func sums(page io.Reader, names []string) ([]float64, error) {
 	return total, nil
 }
 
-func (a *API) get(path string, form url.Values) (io.ReadCloser, error) {
+func (a *API) get(path string, form url.Values) ([]byte, error) {
 	resp, err := a.client.Get(a.base + path + "?" + form.Encode())
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w", path, err)
 	}
-	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1000)) // best effort: the status says enough
-		return nil, errors.Join(fmt.Errorf("ask %s: status %d: %s", path, resp.StatusCode, text), resp.Body.Close())
+	body, err := io.ReadAll(resp.Body)
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
+		return nil, fmt.Errorf("ask %s: read the answer: %w", path, err)
 	}
-	return resp.Body, nil
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("ask %s: status %d: %s", path, resp.StatusCode, body)
+	}
+	return body, nil
 }
