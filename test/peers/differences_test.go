@@ -25,11 +25,6 @@ var onPurpose = []difference{
 		why: "series whose sender has stopped, and a target_info whose attributes have changed, end at once and not after 5 min",
 	},
 	{
-		where: "exemplars by " + remoteWrite1, match: `^only stock: map\[__name__:latency_`,
-		why: "a server that takes version 1.0 reads the exemplars of an entry before its histograms, and drops those of a series " +
-			"that it does not know yet; version 2.0 loses none",
-	},
-	{
 		where: "directory", match: `^only stock: .* (stale|(int|float) .*sum=stale .*)$`, sometimes: true,
 		why: "such ends, written between the reading of ours and its own end",
 	},
