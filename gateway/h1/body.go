@@ -36,13 +36,13 @@ type body struct {
 
 	complete atomic.Bool // the end was reached; nothing here touches the input any more
 
-	mu        sync.Mutex // guards what follows; held while reading, so that finish can wait for a read's end
-	left      int64      // bytes of the body, or of its current chunk
-	inChunks  bool       // the first chunk was begun
-	excess    int        // bytes of chunk framing beyond what the data justify
-	err       error      // what every further read answers
-	windowEnd time.Time  // until when windowed bytes must have reached the minimum
-	windowed  int
+	mu       sync.Mutex    // guards what follows; held while reading, so that finish can wait for a read's end
+	left     int64         // bytes of the body, or of its current chunk
+	inChunks bool          // the first chunk was begun
+	excess   int           // bytes of chunk framing beyond what the data justify
+	err      error         // what every further read answers
+	patience time.Duration // how long reads may still wait until the minimum has arrived; 0: nothing was read yet
+	arrived  int           // bytes since patience was full
 }
 
 // Read implements io.Reader.
@@ -102,9 +102,9 @@ func (b *body) take(p []byte) (int, error) {
 }
 
 func (b *body) readConn(p []byte) (int, error) {
-	b.arm()
+	start := b.arm()
 	n, err := b.s.c.rwc.Read(p)
-	b.windowed += n
+	b.progress(n, start)
 	if n > 0 {
 		return n, nil
 	}
@@ -113,10 +113,10 @@ func (b *body) readConn(p []byte) (int, error) {
 
 // fill reads more of the body into the input. mu held.
 func (b *body) fill() error {
-	b.arm()
+	start := b.arm()
 	before := b.s.in.len()
 	err := b.s.in.fill(b.s.c.rwc)
-	b.windowed += b.s.in.len() - before
+	b.progress(b.s.in.len()-before, start)
 	return cutShort(err)
 }
 
@@ -128,19 +128,39 @@ func cutShort(err error) error {
 	return err
 }
 
-// arm demands progress from the client: in every window in which the handler waits for the body, a minimum must arrive.
-// Time in which the handler does not ask is not the client's fault and begins a new window. mu held.
-func (b *body) arm() {
-	limits := &b.s.c.server.s
-	if limits.BodyTimeout < 0 || b.s.ownRead.Load() {
-		return
+// arm bounds the next read by the time that the client may still take, and answers when the read begins. mu held.
+func (b *body) arm() time.Time {
+	limit := b.s.c.server.s.BodyTimeout
+	switch {
+	case b.s.ownRead.Load():
+		return time.Time{}
+	case limit < 0:
+		if !b.s.readDeadline.IsZero() { // the one for the head
+			b.s.armRead(time.Time{}, 0)
+		}
+		return time.Time{}
+	}
+	if b.patience == 0 {
+		b.patience = limit
 	}
 	now := time.Now()
-	if now.Before(b.windowEnd) && (b.windowed < limits.MinBodyBytes || b.windowEnd.Sub(now) > limits.BodyTimeout/2) {
+	b.s.armRead(now.Add(b.patience), limit/8)
+	return now
+}
+
+// progress takes the time that a read waited from the client's account, which is filled up whenever the minimum has
+// arrived. Time in which the handler does not read costs the client nothing. mu held.
+func (b *body) progress(n int, start time.Time) {
+	if start.IsZero() {
 		return
 	}
-	b.windowEnd, b.windowed = now.Add(limits.BodyTimeout), 0
-	b.s.armRead(b.windowEnd, 0)
+	limits := &b.s.c.server.s
+	b.arrived += n
+	b.patience -= time.Since(start)
+	if b.arrived >= limits.MinBodyBytes {
+		b.arrived, b.patience = 0, limits.BodyTimeout
+	}
+	b.patience = max(b.patience, 1) // the next read fails at once
 }
 
 // sendContinue asks the client for the body it holds back.

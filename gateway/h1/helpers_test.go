@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log"
 	"runtime"
+	"strconv"
 	"sync"
 )
 
@@ -29,3 +30,5 @@ func (s *syncBuffer) String() string {
 }
 
 func (s *syncBuffer) logger() *log.Logger { return log.New(s, "", 0) }
+
+func itoa(n int) string { return strconv.Itoa(n) }

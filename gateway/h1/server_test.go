@@ -35,8 +35,9 @@ func dial(t testing.TB, addr string) *client {
 // client speaks HTTP by hand.
 type client struct {
 	net.Conn
-	t testing.TB
-	r *bufio.Reader
+	t       testing.TB
+	r       *bufio.Reader
+	helpers sync.WaitGroup // goroutines that a test needs beside itself
 }
 
 func newClient(t testing.TB, c net.Conn) *client {
@@ -44,7 +45,7 @@ func newClient(t testing.TB, c net.Conn) *client {
 	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	return &client{c, t, bufio.NewReader(c)}
+	return &client{Conn: c, t: t, r: bufio.NewReader(c)}
 }
 
 func (c *client) send(s string) {

@@ -36,11 +36,11 @@ type Settings struct {
 	ReadHeaderTimeout time.Duration
 	// IdleTimeout is how long a connection may wait for its next request. Default 2 min.
 	IdleTimeout time.Duration
-	// BodyTimeout is the window in which MinBodyBytes of a request's body must arrive while the handler waits for them.
-	// A handler that sets a read deadline of its own takes over. Default 30s.
+	// BodyTimeout is how long reads of a request's body may wait, in all, for MinBodyBytes, give or take an eighth. A
+	// handler that sets a read deadline of its own takes over. Default 30s.
 	BodyTimeout time.Duration
-	// MinBodyBytes is the least progress per BodyTimeout, unless the body ends. Default 256: a client that sends a byte now
-	// and then is stopped after one window, one that sends a line every few seconds is not.
+	// MinBodyBytes is the least progress per BodyTimeout, unless the body ends. Default 256: a client that sends a byte a
+	// second is stopped after half a minute, one that sends a line every few seconds is not.
 	MinBodyBytes int
 	// WriteTimeout is how long 64 KiB of a response may take to be accepted by the client's side. A handler that sets a
 	// write deadline of its own takes over. Default 30s: 2 KiB/s.
