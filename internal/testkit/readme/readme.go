@@ -1,5 +1,5 @@
-// Package readme lets a test hold a document to the code: every YAML block in it is loaded, and its tables of keys name
-// each key of a configuration with the default it really has.
+// Package readme lets a test hold a document to the code: every YAML block in it is loaded, examples are played, and its
+// tables of keys name each key of a configuration with the default it really has.
 //
 // Tables are Markdown's. A key is written `a::b::c`; a row whose key ends in `::…` stands for all keys below that have no row
 // of their own. A default in backticks is a value as a user would write it; one without (none, off) is prose and is not
@@ -9,6 +9,7 @@ package readme
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,9 +17,11 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 )
 
-// A Block is a YAML code block of a document.
+// A Block is a fenced code block of a document.
 type Block struct {
-	Place string // file:line, for messages
+	Place string // file:line of the opening fence, for messages
+	Line  int
+	Info  string // what stands behind the opening fence: the language, and what else a test wants to know
 	Text  string
 }
 
@@ -36,9 +39,15 @@ func Read(t testing.TB, file string) string {
 // YAML returns the YAML blocks of the document, one at least.
 func YAML(t testing.TB, file string) []Block {
 	t.Helper()
-	blocks := yamlBlocks(file, Read(t, file))
-	require.NotEmpty(t, blocks, "%s has no YAML block", file)
-	return blocks
+	yaml := slices.DeleteFunc(Blocks(t, file), func(b Block) bool { return b.Info != "yaml" })
+	require.NotEmpty(t, yaml, "%s has no YAML block", file)
+	return yaml
+}
+
+// Blocks returns all code blocks of the document.
+func Blocks(t testing.TB, file string) []Block {
+	t.Helper()
+	return blocks(file, Read(t, file))
 }
 
 // Conf parses the block.
@@ -80,22 +89,23 @@ func Table(t testing.TB, file, heading string) []Row {
 	return rows
 }
 
-func yamlBlocks(file, text string) (blocks []Block) {
+func blocks(file, text string) (found []Block) {
 	var current *Block
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
+		info, fence := strings.CutPrefix(strings.TrimSpace(line), "```")
 		switch {
-		case current == nil && strings.TrimSpace(line) == "```yaml":
-			current = &Block{Place: fmt.Sprintf("%s:%d", file, number)}
-		case current != nil && strings.TrimSpace(line) == "```":
-			blocks = append(blocks, *current)
+		case fence && current == nil:
+			current = &Block{Place: fmt.Sprintf("%s:%d", file, number), Line: number, Info: info}
+		case fence:
+			found = append(found, *current)
 			current = nil
 		case current != nil:
 			current.Text += line
 		}
 	}
-	return blocks
+	return found
 }
 
 func table(text, heading string) (rows []Row, err error) {

@@ -1,6 +1,8 @@
 package readme
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
@@ -17,6 +19,10 @@ const document = `
 things:
   thing/a: {wait: 3s}
   other: {}
+'''
+
+'''text answer
+yes
 '''
 
 ## Keys
@@ -78,10 +84,18 @@ func backticks(s string) string {
 	return string(out)
 }
 
-func TestYAMLBlocks(t *testing.T) {
-	blocks := yamlBlocks("doc.md", backticks(document))
+func TestBlocks(t *testing.T) {
+	all := blocks("doc.md", backticks(document))
+	require.Len(t, all, 2)
+	assert.Equal(t, "doc.md:4", all[0].Place)
+	assert.Equal(t, Block{Place: "doc.md:10", Line: 10, Info: "text answer", Text: "yes\n"}, all[1])
+}
+
+func TestYAML(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "doc.md")
+	require.NoError(t, os.WriteFile(file, []byte(backticks(document)), 0o600))
+	blocks := YAML(t, file)
 	require.Len(t, blocks, 1)
-	assert.Equal(t, "doc.md:4", blocks[0].Place)
 	loaded := blocks[0].Load(t, "things", "thing", newConfig)
 	require.Len(t, loaded, 1)
 	assert.Equal(t, 3*time.Second, loaded["thing/a"].(*config).Wait)
