@@ -118,3 +118,20 @@ func roundTrip(b *testing.B, c net.Conn, buf []byte, size int) int {
 	}
 	return n
 }
+
+// TestAllocations holds a request to 12 allocations: text, header and values of its head, URL, request, context (3), response
+// and its header (2), and one to spare. net/http makes 22.
+func TestAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	const n = 20_000
+	each := testing.AllocsPerRun(2, func() {
+		s := &stream{left: n, done: make(chan struct{})}
+		ours(t, trivial, nil).ServeConn(s)
+		<-s.done
+	}) / n
+	if each > 12 {
+		t.Errorf("%.1f allocations for each request", each)
+	}
+}

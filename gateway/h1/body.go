@@ -31,7 +31,7 @@ type body struct {
 	w       *response
 	chunked bool
 
-	awaitedMu sync.Mutex  // held while the 100 Continue is written or ruled out
+	awaitedMu sync.Mutex  // held while the 100 Continue or another informational response is written, or ruled out
 	awaited   atomic.Bool // the client waits for 100 Continue
 
 	complete atomic.Bool // the end was reached; nothing here touches the input any more

@@ -104,8 +104,9 @@ func (c *conn) run(s *session) {
 		case again:
 			continue
 		case quiet:
+			since := s.now
 			s.release()
-			if !c.wait() {
+			if !c.wait(since) {
 				return
 			}
 			s = c.server.session(c)
@@ -128,12 +129,8 @@ func (c *conn) logPanic(e any) {
 
 // wait parks the connection, whose state is idle. False: there is nothing more to do on this goroutine. True: it could not
 // be parked, so its first byte was awaited here.
-func (c *conn) wait() bool {
-	timeout := c.server.s.IdleTimeout
-	if !c.served {
-		timeout = c.server.s.ReadHeaderTimeout
-	}
-	until := after(time.Now(), timeout)
+func (c *conn) wait(since time.Time) bool {
+	until := after(since, c.patience())
 	if sc := descriptor(c.rwc); sc != nil && c.state.CompareAndSwap(idle, parked) {
 		if c.server.lot.Park(&c.spot, sc, c, park.Readable, until) == nil {
 			if c.state.Load() == closed { // by Shutdown, before there was anything in the lot to take back
@@ -156,6 +153,14 @@ func (c *conn) wait() bool {
 	return false
 }
 
+// patience is how long the connection may be silent.
+func (c *conn) patience() time.Duration {
+	if !c.served {
+		return c.server.s.ReadHeaderTimeout
+	}
+	return c.server.s.IdleTimeout
+}
+
 // Wake implements park.Owner.
 func (c *conn) Wake(cause park.Cause) {
 	switch {
@@ -166,30 +171,33 @@ func (c *conn) Wake(cause park.Cause) {
 	}
 }
 
-// closeIdle closes the connection if no request is in flight. The Server's mu is held.
-func (c *conn) closeIdle() {
+// closeIdle takes the connection from where it waits, if no request is in flight: the caller has to finish it. The Server's
+// mu is held.
+func (c *conn) closeIdle() bool {
 	for {
 		state := c.state.Load()
 		if state != greeting && state != idle && state != parked {
-			return
+			return false
 		}
 		if c.state.CompareAndSwap(state, closed) {
 			if state == parked {
 				c.server.lot.Leave(&c.spot)
 			}
-			go c.finish()
-			return
+			return true
 		}
 	}
 }
 
-// abort ends the connection whatever it does; a goroutine that serves it notices by itself. The Server's mu is held.
-func (c *conn) abort() {
-	c.closeIdle()
+// abort is closeIdle for those with a request in flight too; the goroutine that serves it notices by itself.
+func (c *conn) abort() bool {
+	if c.closeIdle() {
+		return true
+	}
 	if s := c.session.Load(); s != nil {
 		s.watch.cancel(ErrServerClosed)
 	}
-	go func() { _ = bare(c.rwc).Close() }() // its goroutine sees the error
+	_ = bare(c.rwc).Close() // without the farewell of TLS, which could block
+	return false
 }
 
 // close ends a connection that the caller owns.

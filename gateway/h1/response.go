@@ -3,6 +3,7 @@ package h1
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -19,6 +20,9 @@ import (
 // pendingBytes is how much of a body is held back until its framing is settled: a handler that returns within it gets a
 // Content-Length without asking. Pieces below it are joined to one chunk. net/http holds back as much.
 const pendingBytes = 2 << 10
+
+// errOver is what a goroutine gets that a handler left behind.
+var errOver = errors.New("h1: the handler has returned: its response is complete")
 
 // response is one request's http.ResponseWriter. It is made for each request, so that a goroutine that a handler left
 // behind cannot reach a later request's response. Its header goes into the session's buffer when WriteHeader is called and
@@ -141,7 +145,7 @@ func (w *response) WriteString(p string) (int, error) {
 func (w *response) admit(n int) error {
 	switch {
 	case w.over.Load():
-		return http.ErrHandlerTimeout
+		return errOver
 	case w.hijacked:
 		return http.ErrHijacked
 	}
@@ -252,7 +256,7 @@ func (w *response) FlushError() error {
 // the server's own until the request ends.
 func (w *response) SetReadDeadline(t time.Time) error {
 	if w.over.Load() {
-		return http.ErrHandlerTimeout
+		return errOver
 	}
 	w.s.ownRead.Store(true)
 	err := w.s.c.rwc.SetReadDeadline(t)
@@ -263,7 +267,7 @@ func (w *response) SetReadDeadline(t time.Time) error {
 // SetWriteDeadline sets the deadline for writes.
 func (w *response) SetWriteDeadline(t time.Time) error {
 	if w.over.Load() {
-		return http.ErrHandlerTimeout
+		return errOver
 	}
 	w.s.ownWrite.Store(true)
 	err := w.s.c.rwc.SetWriteDeadline(t)

@@ -3,6 +3,10 @@
 // second goroutine per request, and an idle connection costs about 1 KiB instead of 19, because it is parked (package
 // park) with neither goroutine nor buffer.
 //
+// A connection is parked only after a Read has waited for Settings.Linger in vain. That a descriptor is not readable says
+// nothing about what crypto/tls still holds, but a Read that waited does: at most a part of a record, whose rest will make
+// the descriptor readable.
+//
 // It is stricter than net/http wherever two readers of the same bytes could disagree about where a request ends; the
 // tests hold the list of differences and compare everything else with net/http byte by byte. HTTP/2 is left to others
 // (Settings.HTTP2), and so are accepting limits, the certificates, and what is done with a request.
@@ -205,8 +209,8 @@ func (srv *Server) Close() error {
 	return err
 }
 
-// stop closes the listeners and treats every open connection with end.
-func (srv *Server) stop(end func(*conn)) error {
+// stop closes the listeners, and the connections that take says.
+func (srv *Server) stop(take func(*conn) bool) error {
 	srv.mu.Lock()
 	srv.closing.Store(true)
 	var errs []error
@@ -217,8 +221,31 @@ func (srv *Server) stop(end func(*conn)) error {
 	}
 	srv.signalEmpty()
 	srv.mu.Unlock()
-	srv.each(end)
+	var taken []*conn
+	srv.each(func(c *conn) {
+		if take(c) {
+			taken = append(taken, c)
+		}
+	})
+	finishAll(taken)
 	return errors.Join(errs...)
+}
+
+// finishers close connections at the same time: saying farewell over TLS may block for 5 s on each whose client does not
+// read, and a goroutine for each of a million would take more memory than the connections do.
+const finishers = 64
+
+func finishAll(conns []*conn) {
+	var workers sync.WaitGroup
+	var next atomic.Int64
+	for range min(finishers, len(conns)) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(conns)); i = next.Add(1) - 1 {
+				conns[i].finish()
+			}
+		})
+	}
+	workers.Wait()
 }
 
 func (srv *Server) release() {

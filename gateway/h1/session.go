@@ -123,6 +123,9 @@ func (s *session) await() outcome {
 			return s.giveUp()
 		}
 		linger := c.server.s.Linger
+		if p := c.patience(); p >= 0 {
+			linger = min(linger, p)
+		}
 		s.armRead(after(s.now, linger), linger/2)
 		if err := s.in.fill(c.rwc); isTimeout(err) {
 			if c.state.CompareAndSwap(fresh, idle) || c.state.Load() == idle {

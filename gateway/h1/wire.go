@@ -45,8 +45,12 @@ func appendField(out []byte, name, value string) []byte {
 	return append(out, '\r', '\n')
 }
 
-// inform sends an informational response.
+// inform sends an informational response. Meanwhile another goroutine may read the body and want to write one too.
 func (w *response) inform(status int) {
+	if w.body != nil {
+		w.body.awaitedMu.Lock()
+		defer w.body.awaitedMu.Unlock()
+	}
 	s := w.s
 	s.out = appendStatus(s.out, w.req.ProtoMinor, status)
 	for name, values := range w.header {
