@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/prometheus/prometheus/promql/parser"
 
@@ -217,7 +216,7 @@ func checkWindows(e parser.Expr, rep report) {
 		}
 		if m, ok := call.Args[0].(*parser.MatrixSelector); ok && m.Range < least {
 			rep.add("rate-interval", "%s over %s is empty when an export or two are missing; take at least %s, four export intervals",
-				call.Func.Name, m.Range, time.Duration(least))
+				call.Func.Name, m.Range, least)
 		}
 		return nil
 	})

@@ -99,7 +99,7 @@ func TestRuleMistakes(t *testing.T) {
 		{"severity", "severity: warning", "severity: page", "alert-severity", alert, "want one of critical, warning, info"},
 		{"no severity", "severity: warning", "team: a", "alert-severity", alert, `severity is ""`},
 		{"foreign name", "alert: TailgateShopIdle", "alert: ShopIdle", "alert-name", "ShopIdle", "Tailgate"},
-		{"no summary", "summary:", "sumary:", "annotation", alert, "has no summary"},
+		{"no summary", "summary:", "sumry:", "annotation", alert, "has no summary"},
 		{"no dashboard", "dashboard:", "panel:", "annotation", alert, "has no dashboard"},
 		{"runbook of another", "docs/TailgateShopIdle.md", "docs/TailgateShopBusy.md", "annotation", alert, "want TailgateShopIdle.md"},
 		{"label in the text", "buys at {{ $labels.job }}", "buys at {{ $labels.shop }}", "label-unknown", alert, "shows label shop"},

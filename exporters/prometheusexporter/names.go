@@ -14,7 +14,7 @@ const targetInfo = "target_info"
 func labelNamer(strategy otlptranslator.TranslationStrategyOption) otlptranslator.LabelNamer {
 	return otlptranslator.LabelNamer{
 		UTF8Allowed:                 !strategy.ShouldEscape(),
-		UnderscoreLabelSanitization: true, //nolint:staticcheck // what contrib does by default
+		UnderscoreLabelSanitization: true, // what contrib does by default
 	}
 }
 

@@ -250,7 +250,7 @@ func (x *Exposition) hash(key familyKey, ls labels.Labels) uint64 {
 func (x *Exposition) addMetric(id identity, opts storage.AppendV2Options) *metric {
 	f := x.families[id.familyKey]
 	if f == nil {
-		f = x.addFamily(id.familyKey, opts)
+		f = x.addFamily(id.familyKey)
 		f.target = id.target
 	}
 	f.describe(opts, &x.stats)
@@ -263,7 +263,7 @@ func (x *Exposition) addMetric(id identity, opts storage.AppendV2Options) *metri
 	return m
 }
 
-func (x *Exposition) addFamily(key familyKey, opts storage.AppendV2Options) *family {
+func (x *Exposition) addFamily(key familyKey) *family {
 	x.stats.families++
 	f := &family{
 		familyKey: key,

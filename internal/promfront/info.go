@@ -94,7 +94,8 @@ func (w *writer) putInfo(t int64) {
 	}
 	r.infoTimes = append(r.infoTimes, t)
 	s := r.info
-	ref, err := s.refs[0], error(tsdb.ErrInvalidSample)
+	var err error = tsdb.ErrInvalidSample
+	ref := s.refs[0]
 	if ref != 0 {
 		ref, err = w.appender().Append(ref, labels.EmptyLabels(), 0, t, 1, nil, nil, targetInfoOptions())
 	}

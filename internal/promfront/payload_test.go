@@ -194,8 +194,8 @@ func (d dice) point(m pmetric.Metric, n, p int, t pcommon.Timestamp) {
 
 func (d dice) number(m pmetric.Metric, n, p int, t pcommon.Timestamp) {
 	var x pmetric.NumberDataPoint
-	switch {
-	case n == 0:
+	switch n {
+	case 0:
 		g := m.Gauge()
 		if m.Type() != pmetric.MetricTypeGauge {
 			g = m.SetEmptyGauge()

@@ -70,7 +70,7 @@ func (a *appender) drop(native bool, exemplars int) {
 
 func (a *appender) histogram(h *histogram.Histogram, fh *histogram.FloatHistogram) (frame.Span, bool) {
 	from := uint32(len(a.batch.Histograms))
-	custom := false
+	var custom bool
 	if fh != nil {
 		a.batch.Histograms = wire.AppendFloatHistogram(a.batch.Histograms, fh)
 		custom = fh.UsesCustomBuckets()

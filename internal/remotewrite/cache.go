@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/metadata"
 	"github.com/prometheus/prometheus/model/relabel"
@@ -189,7 +190,7 @@ func (c *cache) sent(own labels.Labels) (ls labels.Labels, m *frame.Metadata, ke
 	if ls, keep = c.process(own); !keep {
 		return ls, nil, false
 	}
-	name := own.Get(labels.MetricName)
+	name := own.Get(model.MetricNameLabel)
 	for _, suffix := range [...]string{"", "_bucket", "_sum", "_count", "_total", "_created", "_info"} {
 		family, ok := strings.CutSuffix(name, suffix)
 		if m := c.families[family]; ok && m != nil {
@@ -221,7 +222,7 @@ func (c *cache) describe(s *series, family string, m metadata.Metadata) {
 		return
 	}
 	if family == "" {
-		family = s.Labels.Get(labels.MetricName)
+		family = s.Labels.Get(model.MetricNameLabel)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -176,7 +176,7 @@ func contents(t testing.TB, db *tsdb.DB) map[string][]string {
 	require.NoError(t, err)
 	defer q.Close()
 	out := map[string][]string{}
-	set := q.Select(t.Context(), true, nil, labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, ".*"))
+	set := q.Select(t.Context(), true, nil, labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, ".*"))
 	for set.Next() {
 		name := set.At().Labels().String()
 		it := set.At().Iterator(nil)
@@ -207,11 +207,11 @@ func exemplarsOf(t testing.TB, db *tsdb.DB, metrics ...string) []string {
 	t.Helper()
 	q, err := db.ExemplarQuerier(t.Context())
 	require.NoError(t, err)
-	results, err := q.Select(math.MinInt64, math.MaxInt64, []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, ".*")})
+	results, err := q.Select(math.MinInt64, math.MaxInt64, []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, ".*")})
 	require.NoError(t, err)
 	var out []string
 	for _, r := range results {
-		if len(metrics) > 0 && !slices.Contains(metrics, r.SeriesLabels.Get(labels.MetricName)) {
+		if len(metrics) > 0 && !slices.Contains(metrics, r.SeriesLabels.Get(model.MetricNameLabel)) {
 			continue
 		}
 		for _, x := range r.Exemplars {

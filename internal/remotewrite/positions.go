@@ -113,13 +113,6 @@ func (p *progress) reshard(shards int) {
 	p.open = make([]int, shards)
 }
 
-// lane returns the position of one lane.
-func (p *progress) lane(lane uint8) journal.Position {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.lanes[lane]
-}
-
 // inFlight sums up what is in memory and would be lost with it if its segment went.
 func (p *progress) inFlight() journal.Summary {
 	p.mu.Lock()

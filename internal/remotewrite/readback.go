@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
@@ -73,7 +74,7 @@ type step struct {
 
 func (s *step) read(ctx context.Context) error {
 	lead := s.pump.s.lead
-	every := labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, ".*")
+	every := labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, ".*")
 	from, err := s.readExemplars(ctx, every)
 	if err != nil {
 		return err

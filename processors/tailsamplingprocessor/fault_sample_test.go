@@ -169,7 +169,7 @@ func TestSlowNextIsSampledFor(t *testing.T) {
 		sum := p.telemetry.look()
 		assert.Positive(t, sum.DecidedFor[engine.ReasonOverload])
 		assert.Zero(t, s.refused)
-		assert.Less(t, p.telemetry.refused[refusedMemory].Load(), uint64(s.made/100), "until the mode takes hold")
+		assert.Less(t, p.telemetry.refused[refusedMemory].Load(), s.made/100, "until the mode takes hold")
 		assert.LessOrEqual(t, float64(most), 1.1*float64(p.cfg.MaxBuffer), "bytes held")
 		assert.True(t, p.overload.open.Load())
 		assert.Equal(t, 1, p.logs.FilterMessageSnippet("leave too slowly").Len(), "said once")

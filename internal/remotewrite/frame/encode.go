@@ -186,9 +186,9 @@ func (e *Encoder) sample(buf []byte, batch *Batch, s *Sample) []byte {
 		buf = binary.AppendVarint(buf, s.T-e.t)
 		e.t = s.T
 	}
-	switch {
-	case s.Start == 0:
-	case s.Start == e.start:
+	switch s.Start {
+	case 0:
+	case e.start:
 		flags |= flagSameStart
 	default:
 		flags |= flagStart

@@ -10,7 +10,6 @@ import (
 	commonconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/prompb"
 	"github.com/prometheus/prometheus/storage"
@@ -47,7 +46,7 @@ func (a API) Read(t testing.TB, from, to time.Time) Dump {
 	}
 	set, err := client.Read(t.Context(), &prompb.Query{
 		StartTimestampMs: from.UnixMilli(), EndTimestampMs: to.UnixMilli(),
-		Matchers: []*prompb.LabelMatcher{{Type: prompb.LabelMatcher_RE, Name: labels.MetricName, Value: ".+"}},
+		Matchers: []*prompb.LabelMatcher{{Type: prompb.LabelMatcher_RE, Name: model.MetricNameLabel, Value: ".+"}},
 	}, true)
 	if err != nil {
 		t.Fatalf("remote read from %s: %v", a, err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
@@ -26,7 +27,7 @@ type counter struct {
 func (c *counter) Append(
 	_ storage.SeriesRef, ls labels.Labels, _, _ int64, v float64, h *histogram.Histogram, _ *histogram.FloatHistogram, o storage.AppendV2Options,
 ) (storage.SeriesRef, error) {
-	if !slices.Contains(Names(), ls.Get(labels.MetricName)) {
+	if !slices.Contains(Names(), ls.Get(model.MetricNameLabel)) {
 		return 0, nil
 	}
 	if h != nil {
