@@ -1,6 +1,7 @@
 package h1
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -218,17 +219,13 @@ func chunkSize(line []byte) (size int64, ok bool) {
 	return size, 0 < i && i <= 15 && extension(line[i:])
 }
 
-// extension says whether what follows a chunk's size may be there: nothing, or a semicolon and text.
+// extension says whether what follows a chunk's size may be there: blanks, which some servers pad with, or a semicolon and
+// text.
 func extension(rest []byte) bool {
-	for i, c := range rest {
-		switch {
-		case c == ';':
-			return isValue(string(rest[i:]))
-		case c != ' ' && c != '\t':
-			return false
-		}
+	if len(rest) > 0 && rest[0] == ';' {
+		return isValue(string(rest))
 	}
-	return true
+	return len(bytes.Trim(rest, " \t")) == 0
 }
 
 // trailers reads the fields after the last chunk, once they are there, promised or not. mu held.

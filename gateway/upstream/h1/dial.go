@@ -35,7 +35,7 @@ func clientTLS(c *tls.Config, network, address string) *tls.Config {
 }
 
 // dial makes a connection and notes in t how long each step took.
-func (s *Settings) dial(ctx context.Context, t *Timings) (*conn, error) {
+func (s *Settings) dial(ctx context.Context, t *Timings) (*conn, *Error) {
 	bounded, cancel := context.WithTimeout(ctx, s.ConnectTimeout)
 	defer cancel()
 	start, dns := time.Now(), dnsTime{}
@@ -63,7 +63,7 @@ func (s *Settings) dial(ctx context.Context, t *Timings) (*conn, error) {
 }
 
 // dialError names the phase. ctx is without the connect timeout, which is the endpoint's fault and not the caller's wish.
-func dialError(ctx context.Context, phase Phase, err error) error {
+func dialError(ctx context.Context, phase Phase, err error) *Error {
 	switch {
 	case ctx.Err() != nil:
 		return &Error{Phase: phase, Err: cancellation(ctx), ended: true}

@@ -113,6 +113,7 @@ func (e *exchange) attempt() error {
 	t := &e.call.Timings
 	c, err := e.client.pool.get(e.req.Context(), t, t.Resent >= maxResends)
 	if err != nil {
+		err.BodyRead = e.wire.bodyRead
 		return err
 	}
 	e.start, e.sent, e.firstByte = time.Now(), 0, false
@@ -121,10 +122,10 @@ func (e *exchange) attempt() error {
 	if !e.attach(c) {
 		return e.fail(PhaseWrite, nil)
 	}
-	n, err := c.rw.Write(e.wire.buf)
+	n, writeErr := c.rw.Write(e.wire.buf)
 	e.sent = int64(n)
-	if err != nil {
-		return e.writeFailed(err)
+	if writeErr != nil {
+		return e.writeFailed(writeErr)
 	}
 	if e.up != nil && !e.held {
 		e.startUpload()

@@ -48,7 +48,7 @@ func newPool(s *Settings) *pool {
 
 // get returns an idle connection, a new one, or one that another request gave back. fresh passes over the idle ones: the
 // caller has met dead ones among them.
-func (p *pool) get(ctx context.Context, t *Timings, fresh bool) (*conn, error) {
+func (p *pool) get(ctx context.Context, t *Timings, fresh bool) (*conn, *Error) {
 	c, wait, err := p.idleOrPlace(fresh)
 	if wait != nil {
 		c, err = p.wait(ctx, wait, t)
@@ -164,7 +164,7 @@ func (p *pool) leave(w *waiter) {
 }
 
 // dial uses the right to dial.
-func (p *pool) dial(ctx context.Context, t *Timings) (*conn, error) {
+func (p *pool) dial(ctx context.Context, t *Timings) (*conn, *Error) {
 	c, err := p.s.dial(ctx, t)
 	p.mu.Lock()
 	if err != nil {

@@ -265,6 +265,9 @@ func frame(r *http.Response, method string) (int64, error) {
 	default:
 		delete(r.Header, "Transfer-Encoding")
 		r.TransferEncoding = []string{"chunked"}
+		if err := promise(r); err != nil {
+			return 0, err
+		}
 	}
 	connection := r.Header["Connection"]
 	r.Close = anyToken(connection, "close") || r.ProtoMinor == 0 && !anyToken(connection, "keep-alive")
@@ -275,10 +278,7 @@ func frame(r *http.Response, method string) (int64, error) {
 		}
 		return 0, nil
 	}
-	if coded {
-		return untilClose, promise(r)
-	}
-	if length < 0 {
+	if length < 0 && !coded {
 		r.Close = true
 	}
 	return length, nil
