@@ -59,7 +59,10 @@ type response struct {
 func (w *response) about(r *http.Request) {
 	w.head, w.http11 = r.Method == http.MethodHead, r.ProtoMinor == 1
 	w.wantsClose = r.Close
-	w.keepAlive10 = !w.http11 && !r.Close
+	if connection := r.Header["Connection"]; len(connection) > 0 && hasToken(connection[0], "close") {
+		w.wantsClose = true
+	}
+	w.keepAlive10 = !w.http11 && !w.wantsClose
 }
 
 // Header implements http.ResponseWriter.
@@ -322,5 +325,13 @@ func (w *response) addTrailer(name, value string) {
 	w.req.Trailer[name] = append(w.req.Trailer[name], value)
 }
 
-// hasToken is listed for headers that a handler wrote, in which blanks separate too.
-func hasToken(value, token string) bool { return listed(strings.ReplaceAll(value, " ", ","), token) }
+// hasToken is listed for what blanks may separate as well: not by the standard, but net/http takes it so, and to close when
+// one need not is harmless.
+func hasToken(value, token string) bool {
+	for element := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' }) {
+		if strings.EqualFold(element, token) {
+			return true
+		}
+	}
+	return false
+}
