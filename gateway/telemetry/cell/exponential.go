@@ -42,7 +42,8 @@ type exponential struct {
 
 type window struct {
 	scale  int
-	base   int // index of counts[0]
+	octave *octave // nil: scale is not one of those that have a table
+	base   int     // index of counts[0]
 	counts [windowBuckets]atomic.Uint64
 }
 
@@ -55,7 +56,12 @@ func (e *exponential) count(v float64) {
 
 // count returns false if v is outside the window.
 func (w *window) count(v float64) bool {
-	i := bucketIndex(v, w.scale) - w.base
+	var i int
+	if w.octave != nil && v >= leastNormal {
+		i = w.octave.index(v, w.scale) - w.base
+	} else {
+		i = bucketIndex(v, w.scale) - w.base
+	}
 	if uint(i) >= windowBuckets {
 		return false
 	}
@@ -93,7 +99,7 @@ func (e *exponential) countSlow(v float64) {
 // windowFor returns a window with s in its middle, at the scale that fits s in maxBuckets.
 func windowFor(s bucketSpan) *window {
 	s.fit()
-	return &window{scale: s.scale, base: s.low - (windowBuckets-(s.high-s.low+1))/2}
+	return &window{scale: s.scale, octave: octaveOf(s.scale), base: s.low - (windowBuckets-(s.high-s.low+1))/2}
 }
 
 // span is what w has counted in.

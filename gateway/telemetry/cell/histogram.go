@@ -97,14 +97,14 @@ func (h *Histogram[N]) Record(n N, ex *Exemplar) {
 	}
 }
 
-// octaves is how many groups of buckets of an exponential histogram have an exemplar: powers of two, and every sixteenth
-// shares with the first. Sixteen octaves are a factor of 65,536, 1 ms to 1 min.
-const octaves = 16
+// exemplarGroups is how many groups of buckets of an exponential histogram have an exemplar: powers of two, every sixteenth
+// in one group. Sixteen powers are a factor of 65,536, 1 ms to 1 min.
+const exemplarGroups = 16
 
 func (h *Histogram[N]) offer(bucket int, raw int64, v float64, ex *Exemplar) {
 	e := h.kept.Load()
 	if e == nil {
-		n := octaves
+		n := exemplarGroups
 		if len(h.bounds) > 0 {
 			n = len(h.counts)
 		}
@@ -112,7 +112,7 @@ func (h *Histogram[N]) offer(bucket int, raw int64, v float64, ex *Exemplar) {
 		e = h.kept.Load()
 	}
 	if len(h.bounds) == 0 {
-		bucket = int(math.Float64bits(v)>>52) % octaves // the exponent, v not being negative
+		bucket = int(math.Float64bits(v)>>52) % exemplarGroups // the exponent, v not being negative
 	}
 	e.offer(bucket, raw, ex)
 }

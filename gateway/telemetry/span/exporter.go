@@ -94,7 +94,7 @@ type Exporter struct {
 	counts counts
 }
 
-// shard is an open chunk. There are about as many as processors, so that two spans seldom meet at one.
+// shard is an open chunk.
 type shard struct {
 	mu       sync.Mutex // guards what follows; no other lock is taken under it
 	open     *chunk     // nil: none yet
@@ -111,9 +111,10 @@ func Start(s Settings) *Exporter {
 	s.ChunkBytes = max(s.ChunkBytes, 2*e.envelope.room)
 	e.settings.ChunkBytes = s.ChunkBytes
 	e.maxChunks = int64(max(s.MaxBytes/s.ChunkBytes, 2))
-	// A quarter of the chunks at most may be open ones: the rest is for waiting.
+	// Twice as many shards as processors, so that there is nearly always one that nobody writes to; but at most a quarter
+	// of the chunks may be open ones, since the others are for waiting.
 	n := 1
-	for n < runtime.GOMAXPROCS(0) && int64(n)*8 <= e.maxChunks {
+	for n < 2*runtime.GOMAXPROCS(0) && int64(n)*8 <= e.maxChunks {
 		n *= 2
 	}
 	e.shards, e.mask = make([]shard, n), uint32(n-1)

@@ -81,23 +81,23 @@ func (r *Record) Block(b Block) {
 }
 
 // Str adds a string attribute.
-func (r *Record) Str(key, value string) {
+func (r *Record) Str(key Key, value string) {
 	if r.recording {
-		r.extra = otlpwire.AppendStr(r.extra, otlpwire.SpanAttributes, key, value)
+		r.extra = key.appendStr(r.extra, value)
 	}
 }
 
 // Int adds an integer attribute.
-func (r *Record) Int(key string, value int) {
+func (r *Record) Int(key Key, value int) {
 	if r.recording {
-		r.extra = otlpwire.AppendInt(r.extra, otlpwire.SpanAttributes, key, int64(value))
+		r.extra = key.appendInt(r.extra, int64(value))
 	}
 }
 
 // Bool adds a boolean attribute.
-func (r *Record) Bool(key string, value bool) {
+func (r *Record) Bool(key Key, value bool) {
 	if r.recording {
-		r.extra = otlpwire.AppendBool(r.extra, otlpwire.SpanAttributes, key, value)
+		r.extra = otlpwire.AppendBool(r.extra, otlpwire.SpanAttributes, key.name, value)
 	}
 }
 

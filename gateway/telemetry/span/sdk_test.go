@@ -3,6 +3,7 @@ package span_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -116,9 +117,20 @@ func scenarios() []scenario {
 		{name: "events", kind: trace.SpanKindClient, attrs: server, events: []event{
 			{name: "dns", after: time.Millisecond, attrs: []attribute.KeyValue{attribute.String("host", "example.com"), attribute.Int("n", 2)}},
 			{name: "connect", after: 2 * time.Millisecond}, {name: "first byte", after: 3 * time.Millisecond, attrs: everyType}}},
+		{name: "long keys and values", kind: trace.SpanKindServer, attrs: longAttributes()},
 		{name: "five blocks", kind: trace.SpanKindServer, static: [][]attribute.KeyValue{
 			{attribute.Int("a", 1)}, {attribute.Int("b", 1)}, {attribute.Int("c", 1)}, {attribute.Int("d", 1)}, {attribute.Int("e", 1)}}},
 	}
+}
+
+// longAttributes has keys and values around the lengths at which a length takes one byte more.
+func longAttributes() (attrs []attribute.KeyValue) {
+	for n := range 12 {
+		key := strings.Repeat("k", 32+n)
+		attrs = append(attrs, attribute.String(key, strings.Repeat("v", 85)), attribute.String(key+"/", strings.Repeat("v", 16_280+10*n)),
+			attribute.Int(strings.Repeat("i", 112+n), 1<<n), attribute.Int("j"+strings.Repeat("i", 112+n), -n))
+	}
+	return attrs
 }
 
 // TestLikeTheSDK records the same spans with OpenTelemetry's SDK and here, and compares what goes over the wire.
@@ -153,11 +165,11 @@ func record(r *span.Record, sc scenario, c tracecontext.Context, start time.Time
 	for _, kv := range sc.attrs {
 		switch kv.Value.Type() {
 		case attribute.STRING:
-			r.Str(string(kv.Key), kv.Value.AsString())
+			r.Str(span.NewKey(string(kv.Key)), kv.Value.AsString())
 		case attribute.INT64:
-			r.Int(string(kv.Key), int(kv.Value.AsInt64()))
+			r.Int(span.NewKey(string(kv.Key)), int(kv.Value.AsInt64()))
 		case attribute.BOOL:
-			r.Bool(string(kv.Key), kv.Value.AsBool())
+			r.Bool(span.NewKey(string(kv.Key)), kv.Value.AsBool())
 		default:
 			r.Attribute(kv)
 		}

@@ -52,7 +52,7 @@ var always = tracecontext.New(tracecontext.Settings{})
 func end(e *span.Exporter, name string, n int) {
 	var r span.Record
 	r.Begin(always.Begin(nil), trace.SpanKindServer, name, time.Now())
-	r.Str("payload", strings.Repeat("x", n))
+	r.Str(payload, strings.Repeat("x", n))
 	e.End(&r, time.Now())
 }
 
@@ -67,7 +67,7 @@ func TestChunks(t *testing.T) {
 	const workers, each, chunkBytes = 8, 2000, 20_000
 	var mu sync.Mutex
 	got := map[string]int{}
-	e := span.Start(span.Settings{Resource: testResource, Scope: testScope, ChunkBytes: chunkBytes, MaxBytes: 64 << 20, Interval: time.Millisecond,
+	e := span.Start(span.Settings{Resource: testResource, Scope: testScope, ChunkBytes: chunkBytes, MaxBytes: 256 << 20, Interval: time.Millisecond,
 		Sender: sendFunc(func(_ context.Context, request []byte) (int64, error) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -235,7 +235,7 @@ func TestUnsampledIsIdle(t *testing.T) {
 	c.Flags = 0
 	var r span.Record
 	r.Begin(c, trace.SpanKindServer, "GET", time.Now())
-	r.Str("k", "v")
+	r.Str(payload, "v")
 	r.Block(span.NewBlock(attribute.Int("n", 1)))
 	r.Event("e", time.Now())
 	if r.Recording() || r.Context().SpanID != c.SpanID {
@@ -290,6 +290,20 @@ func TestEndAllocatesNothing(t *testing.T) {
 	}
 }
 
+var (
+	keyUrlPath                = span.NewKey("url.path")
+	keyServerAddress          = span.NewKey("server.address")
+	keyServerPort             = span.NewKey("server.port")
+	keyClientAddress          = span.NewKey("client.address")
+	keyNetworkPeerAddress     = span.NewKey("network.peer.address")
+	keyNetworkPeerPort        = span.NewKey("network.peer.port")
+	keyUserAgentOriginal      = span.NewKey("user_agent.original")
+	keyHttpResponseStatusCode = span.NewKey("http.response.status_code")
+	keyUrlFull                = span.NewKey("url.full")
+	keyNetworkProtocolVersion = span.NewKey("network.protocol.version")
+	payload                   = span.NewKey("payload")
+)
+
 // load is what the gateway does per request: a server span and one attempt.
 type load struct {
 	policy                    *tracecontext.Policy
@@ -318,20 +332,20 @@ func (l *load) request(e *span.Exporter) {
 	s.Begin(c, trace.SpanKindServer, "GET /api/items/{id}", l.start)
 	s.Block(l.route)
 	s.Block(l.upstream)
-	s.Str("url.path", "/api/items/7")
-	s.Str("server.address", "shop.example.com")
-	s.Int("server.port", 80)
-	s.Str("client.address", "192.168.17.23")
-	s.Str("network.peer.address", "192.168.17.23")
-	s.Int("network.peer.port", 51234)
-	s.Str("user_agent.original", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
-	s.Int("http.response.status_code", 200)
+	s.Str(keyUrlPath, "/api/items/7")
+	s.Str(keyServerAddress, "shop.example.com")
+	s.Int(keyServerPort, 80)
+	s.Str(keyClientAddress, "192.168.17.23")
+	s.Str(keyNetworkPeerAddress, "192.168.17.23")
+	s.Int(keyNetworkPeerPort, 51234)
+	s.Str(keyUserAgentOriginal, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+	s.Int(keyHttpResponseStatusCode, 200)
 	a := &l.attempt
 	a.Begin(c, trace.SpanKindClient, "GET", l.start)
 	a.Block(l.endpoint)
-	a.Str("url.full", "http://10.0.0.17:8080/api/items/7")
-	a.Int("http.response.status_code", 200)
-	a.Str("network.protocol.version", "1.1")
+	a.Str(keyUrlFull, "http://10.0.0.17:8080/api/items/7")
+	a.Int(keyHttpResponseStatusCode, 200)
+	a.Str(keyNetworkProtocolVersion, "1.1")
 	e.End(a, end)
 	e.End(s, end)
 }
