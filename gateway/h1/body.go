@@ -108,7 +108,7 @@ func (b *body) readConn(p []byte) (int, error) {
 	if n > 0 {
 		return n, nil
 	}
-	return 0, cutShort(err)
+	return 0, b.cutShort(err)
 }
 
 // fill reads more of the body into the input. mu held.
@@ -117,11 +117,15 @@ func (b *body) fill() error {
 	before := b.s.in.len()
 	err := b.s.in.fill(b.s.c.rwc)
 	b.progress(b.s.in.len()-before, start)
-	return cutShort(err)
+	return b.cutShort(err)
 }
 
-// cutShort: a connection that ends within a body has not ended well.
-func cutShort(err error) error {
+// cutShort: a connection that ends or stalls within a body has not ended well, and the request is not worth going on with.
+func (b *body) cutShort(err error) error {
+	if err == nil {
+		return nil
+	}
+	b.w.cancel(nil)
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}

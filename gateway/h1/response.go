@@ -58,11 +58,12 @@ type response struct {
 // about notes what the response depends on.
 func (w *response) about(r *http.Request) {
 	w.head, w.http11 = r.Method == http.MethodHead, r.ProtoMinor == 1
-	w.wantsClose = r.Close
-	if connection := r.Header["Connection"]; len(connection) > 0 && hasToken(connection[0], "close") {
-		w.wantsClose = true
+	connection := r.Header["Connection"]
+	if len(connection) == 0 {
+		return
 	}
-	w.keepAlive10 = !w.http11 && !w.wantsClose
+	w.wantsClose = anyListed(connection, "close") || hasToken(connection[0], "close")
+	w.keepAlive10 = !w.http11 && !w.wantsClose && hasToken(connection[0], "keep-alive")
 }
 
 // Header implements http.ResponseWriter.
@@ -325,8 +326,8 @@ func (w *response) addTrailer(name, value string) {
 	w.req.Trailer[name] = append(w.req.Trailer[name], value)
 }
 
-// hasToken is listed for what blanks may separate as well: not by the standard, but net/http takes it so, and to close when
-// one need not is harmless.
+// hasToken is listed for what blanks may separate as well: not by the standard, but net/http takes it so, and in doubt about
+// a connection's end both sides are safe, since both know where the response ends.
 func hasToken(value, token string) bool {
 	for element := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' }) {
 		if strings.EqualFold(element, token) {

@@ -369,6 +369,36 @@ func TestClientGone(t *testing.T) {
 	}
 }
 
+// TestClientGoneWithin: a client that leaves within its body or while it is answered ends the request's context at once.
+func TestClientGoneWithin(t *testing.T) {
+	causes := make(chan error, 1)
+	srv := ours(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			if _, err := io.Copy(io.Discard, r.Body); err == nil {
+				t.Error("half a body was read without an error")
+			}
+		}
+		for err := error(nil); r.Method == http.MethodGet && err == nil; {
+			_, err = io.WriteString(w, big)
+		}
+		causes <- r.Context().Err()
+	}), nil)
+	addr := listening(t, srv)
+	for _, input := range []string{request("POST", "/", "ab", "Content-Length: 3"), get("/")} {
+		c := dial(t, addr)
+		c.send(input)
+		if input == get("/") {
+			if _, err := c.r.Peek(1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.Close()
+		if err := <-causes; !errors.Is(err, context.Canceled) {
+			t.Errorf("%q: context ended with %v", input, err)
+		}
+	}
+}
+
 // TestSlowRequestThenNext: looking after the client takes nothing from the next request, pipelined or not.
 func TestSlowRequestThenNext(t *testing.T) {
 	srv := ours(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

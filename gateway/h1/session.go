@@ -308,7 +308,8 @@ func (s *session) handle(w *response) (returned bool) {
 		if returned {
 			return
 		}
-		if e := recover(); e != nil && e != http.ErrAbortHandler { //nolint:errorlint // net/http too asks for this very value
+		e := recover()
+		if err, ok := e.(error); e != nil && !(ok && errors.Is(err, http.ErrAbortHandler)) {
 			c.logPanic(e)
 		}
 		s.abandoned = true

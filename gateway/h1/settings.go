@@ -55,7 +55,8 @@ type Settings struct {
 	// MaxParked bounds the parked connections. Further ones keep their goroutine, without buffers. Default no bound.
 	MaxParked int
 
-	// Refused is told of each request that was answered here instead of by the handler. It may be nil.
+	// Refused is told of each request that was answered here instead of by the handler, and of each failed TLS handshake,
+	// with status 0. The reasons are a closed set. It may be nil.
 	Refused func(status int, reason string)
 	// ErrorLog takes panics of handlers and failing accepts. Nil: the log package's standard logger.
 	ErrorLog *log.Logger

@@ -1,6 +1,7 @@
 package h1
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -42,8 +43,8 @@ func (t *watch) begin(w *response) {
 		}
 	}
 	t.mu.Unlock()
-	if t.server.s.BaseContext.Err() != nil {
-		t.server.cut() // it may have come before this request could be seen
+	if base := t.server.s.BaseContext; base.Err() != nil { // its end may have come before this request could be seen
+		w.cancel(context.Cause(base))
 	}
 }
 

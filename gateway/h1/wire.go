@@ -323,6 +323,9 @@ func (s *session) write(p []byte) {
 			_, s.writeErr = s.buffers.WriteTo(s.gather)
 			s.vector = [2][]byte{}
 		}
+		if s.writeErr != nil {
+			s.watch.cancel(nil) // nobody is left to answer
+		}
 	}
 	s.out = s.out[:0]
 }
