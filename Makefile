@@ -71,7 +71,7 @@ e2e: build need-chromium $(TOOLS)/telemetrygen ## End-to-end test: the built pro
 .PHONY: test-peers
 test-peers: build $(STOCK) ## The embedded Prometheus beside a stock server and promtool: same data, same answers, and the faults (its first build takes ten minutes)
 	$(call say,'beside a stock Prometheus')
-	@PROMETHEUS=$(abspath $(TOOLS)/prometheus) PROMTOOL=$(abspath $(TOOLS)/promtool) go test -count=1 -timeout 10m ./test/peers/...
+	@PROMETHEUS=$(abspath $(TOOLS)/prometheus) PROMTOOL=$(abspath $(TOOLS)/promtool) go test -count=1 -timeout 15m ./test/peers/... ./test/benchstore/...
 
 .PHONY: lint
 lint: need-go $(TOOLS)/golangci-lint ## gofmt, go vet and the linters of .golangci.yaml
@@ -98,6 +98,13 @@ bench-tailsampling: need-go ## Our tail_sampling beside contrib's: CPU, memory, 
 	@mkdir -p $(DIST)
 	@go build -o $(DIST)/bench-tailsampling ./processors/tailsamplingprocessor/benchmark
 	@$(DIST)/bench-tailsampling $(BENCH_FLAGS)
+
+.PHONY: bench-store
+bench-store: need-go $(STOCK) ## Ways into a Prometheus: CPU per sample, both processes; writes docs/benchmarks.md (40 min; BENCH_FLAGS=-quick for a look, -full for 200k series and the weight of the store)
+	$(call say,'benchmark of the ways into a Prometheus')
+	@mkdir -p $(DIST)
+	@go build -o $(DIST)/bench-store ./test/benchstore
+	@PROMETHEUS=$(abspath $(TOOLS)/prometheus) $(DIST)/bench-store $(BENCH_FLAGS)
 
 .PHONY: fuzz
 fuzz: need-go ## Fuzz parsers, span log and decisions beside contrib's, each for FUZZTIME (default 10m)

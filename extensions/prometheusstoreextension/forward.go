@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/prometheus/model/histogram"
@@ -18,15 +19,18 @@ import (
 const forgetAfter = 2 * time.Hour
 
 // forwarder is the lead of a store in mode agent: it gives out references and hands each sample to all senders. It keeps
-// one label set and one reference per sender for each series that was written within forgetAfter, and no sample.
+// one label set and one reference per sender for each series that was written within forgetAfter, and no sample. A sample
+// whose reference is known takes no lock.
 type forwarder struct {
 	senders []storage.AppendableV2
 	now     func() time.Time
 
-	mu     sync.Mutex // guards the fields below, those of the series included
-	byRef  map[storage.SeriesRef]*forwarded
+	// byRef has the series of reference i at i, nil where it was forgotten. Its elements never change: a new series makes
+	// it longer, forgetting makes another one.
+	byRef atomic.Pointer[[]*forwarded]
+
+	mu     sync.Mutex // guards the fields below, and the making of series
 	byHash map[uint64][]*forwarded
-	last   storage.SeriesRef
 	swept  time.Time
 }
 
@@ -34,19 +38,18 @@ type forwarder struct {
 type forwarded struct {
 	ref    storage.SeriesRef
 	labels labels.Labels
-	at     []storage.SeriesRef // by sender; 0 is not known there
-	seen   time.Time
+	at     []atomic.Uint64 // references by sender; 0 is not known there
+	seen   atomic.Int64    // Unix time of the last batch that had it
 }
 
 func newForwarder(senders []storage.AppendableV2, now func() time.Time) *forwarder {
-	return &forwarder{
-		senders: senders, now: now, swept: now(),
-		byRef: map[storage.SeriesRef]*forwarded{}, byHash: map[uint64][]*forwarded{},
-	}
+	f := &forwarder{senders: senders, now: now, swept: now(), byHash: map[uint64][]*forwarded{}}
+	f.byRef.Store(&[]*forwarded{nil}) // reference 0 is none
+	return f
 }
 
 // bounds are wide: the servers know what they take.
-func (f *forwarder) bounds(now time.Time) (oldest, newest time.Time) {
+func (*forwarder) bounds(now time.Time) (oldest, newest time.Time) {
 	return now.Add(-maxForwardAge), now.Add(maxAhead)
 }
 
@@ -54,8 +57,9 @@ func (f *forwarder) bounds(now time.Time) (oldest, newest time.Time) {
 const maxForwardAge = 365 * 24 * time.Hour
 
 func (f *forwarder) AppenderV2(ctx context.Context) storage.AppenderV2 {
-	f.sweep()
-	b := &forwardBatch{forwarder: f}
+	now := f.now()
+	f.sweep(now)
+	b := &forwardBatch{forwarder: f, at: now.Unix()}
 	for _, s := range f.senders {
 		b.to = append(b.to, s.AppenderV2(ctx))
 	}
@@ -63,75 +67,58 @@ func (f *forwarder) AppenderV2(ctx context.Context) storage.AppenderV2 {
 }
 
 // sweep forgets what was not seen for long, at most every tenth of that time.
-func (f *forwarder) sweep() {
+func (f *forwarder) sweep(now time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	now := f.now()
 	if now.Sub(f.swept) < forgetAfter/10 {
 		return
 	}
 	f.swept = now
 	clear(f.byHash)
-	for ref, s := range f.byRef {
-		if now.Sub(s.seen) > forgetAfter {
-			delete(f.byRef, ref)
+	all := *f.byRef.Load()
+	left := make([]*forwarded, len(all))
+	for ref, s := range all {
+		if s == nil || now.Unix()-s.seen.Load() > int64(forgetAfter/time.Second) {
 			continue
 		}
+		left[ref] = s
 		hash := s.labels.Hash()
 		f.byHash[hash] = append(f.byHash[hash], s)
 	}
+	f.byRef.Store(&left)
 }
 
 // find returns the series, which it makes if need be, or nil if all that is known of it is a reference that was forgotten.
 func (f *forwarder) find(ref storage.SeriesRef, ls labels.Labels) *forwarded {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	s := f.byRef[ref]
-	if s == nil {
-		s = f.byLabels(ls)
+	if all := *f.byRef.Load(); int(ref) < len(all) && all[ref] != nil {
+		return all[ref]
 	}
-	if s != nil {
-		s.seen = f.now()
-	}
-	return s
-}
-
-// byLabels: mu held.
-func (f *forwarder) byLabels(ls labels.Labels) *forwarded {
 	if ls.IsEmpty() {
 		return nil
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	hash := ls.Hash()
 	for _, s := range f.byHash[hash] {
 		if labels.Equal(s.labels, ls) {
 			return s
 		}
 	}
-	f.last++
-	s := &forwarded{ref: f.last, labels: ls.Copy(), at: make([]storage.SeriesRef, len(f.senders))}
-	f.byRef[s.ref] = s
+	all := *f.byRef.Load()
+	s := &forwarded{ref: storage.SeriesRef(len(all)), labels: ls.Copy(), at: make([]atomic.Uint64, len(f.senders))}
+	all = append(all, s)
+	f.byRef.Store(&all)
 	f.byHash[hash] = append(f.byHash[hash], s)
 	return s
 }
 
-func (f *forwarder) close() error { return nil }
-
-func (f *forwarder) refOf(s *forwarded, sender int) storage.SeriesRef {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return s.at[sender]
-}
-
-func (f *forwarder) setRef(s *forwarded, sender int, ref storage.SeriesRef) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	s.at[sender] = ref
-}
+func (*forwarder) close() error { return nil }
 
 // forwardBatch is one batch to all senders.
 type forwardBatch struct {
 	*forwarder
 	to []storage.AppenderV2
+	at int64 // when it began
 }
 
 func (b *forwardBatch) Append(
@@ -145,16 +132,19 @@ func (b *forwardBatch) Append(
 	if s == nil {
 		return 0, fmt.Errorf("empty labelset: %w", tsdb.ErrInvalidSample)
 	}
+	if s.seen.Load() != b.at {
+		s.seen.Store(b.at)
+	}
 	var errs []error
 	for i, app := range b.to {
-		known := b.refOf(s, i)
-		got, err := app.Append(known, s.labels, st, t, v, h, fh, opts)
+		known := s.at[i].Load()
+		got, err := app.Append(storage.SeriesRef(known), s.labels, st, t, v, h, fh, opts)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		if got != known {
-			b.setRef(s, i, got)
+		if uint64(got) != known {
+			s.at[i].Store(uint64(got))
 		}
 	}
 	return s.ref, errors.Join(errs...)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -98,6 +99,9 @@ func (s *store) Start(ctx context.Context, host component.Host) error {
 	}
 	s.intake.Store(run.intake)
 	s.running = run
+	// Building the API's description allocates 80 MB, and replaying a log more, all of it garbage by now. Nothing would
+	// collect it for two minutes in a collector that has little to do.
+	go debug.FreeOSMemory()
 	if run.db == nil {
 		s.settings.Logger.Sugar().Infof("Prometheus store in mode agent: forwards to %d servers, API at http://%s/", len(run.senders), listener.Addr())
 	} else {

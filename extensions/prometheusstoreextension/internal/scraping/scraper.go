@@ -2,7 +2,8 @@
 // names, staleness, created timestamps and native histograms arrive as a server would store them, at half the cost.
 //
 // It is the one place that calls scrape.NewManager and discovery.NewManager. Start owns their goroutines, Stop ends
-// them. There is no queue: a target that is slow is scraped late, one that exceeds its limits fails as a whole and says
+// them. Discovery in Kubernetes, which alone would double the weight of the store, is linked in by the program that has
+// Kubernetes' client anyway. There is no queue: a target that is slow is scraped late, one that exceeds its limits fails as a whole and says
 // so in `up` and on /targets, as in a server.
 package scraping
 
@@ -18,10 +19,9 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/discovery"
-	_ "github.com/prometheus/prometheus/discovery/dns"        // registers dns_sd_configs
-	_ "github.com/prometheus/prometheus/discovery/file"       // registers file_sd_configs
-	_ "github.com/prometheus/prometheus/discovery/http"       // registers http_sd_configs
-	_ "github.com/prometheus/prometheus/discovery/kubernetes" // registers kubernetes_sd_configs
+	_ "github.com/prometheus/prometheus/discovery/dns"  // registers dns_sd_configs
+	_ "github.com/prometheus/prometheus/discovery/file" // registers file_sd_configs
+	_ "github.com/prometheus/prometheus/discovery/http" // registers http_sd_configs
 	"github.com/prometheus/prometheus/scrape"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/features"
