@@ -28,7 +28,10 @@ const (
 //
 // Counting is an atomic addition in the current window. When a value lies outside it, a window of a coarser scale takes
 // its place, and the old one is kept: whoever still holds it may count in it, and collect adds all windows together. The
-// scale only falls, from 20 to -10 at most, so there are at most some thirty windows, in practice one to three.
+// scale only falls, so there are few windows, in practice one to three.
+//
+// Values are whole nanoseconds or bytes of an int64, so they span 63 powers of two, which are 126 buckets at scale 1: it
+// never has to fall further, and scales up to 0, which count differently, are not needed.
 //
 // The scale that is exported is the finest at which all values fit in 160 buckets. That depends on the values and not on
 // their order, which is why it is also the SDK's.
@@ -57,7 +60,7 @@ func (e *exponential) count(v float64) {
 // count returns false if v is outside the window.
 func (w *window) count(v float64) bool {
 	var i int
-	if w.octave != nil && v >= leastNormal {
+	if w.octave != nil {
 		i = w.octave.index(v, w.scale) - w.base
 	} else {
 		i = bucketIndex(v, w.scale) - w.base
@@ -135,18 +138,12 @@ func (s *bucketSpan) fit() {
 	}
 }
 
-// bucketIndex returns the bucket of v > 0 at a scale: i with base^i < v <= base^(i+1), base = 2^(2^-scale). Up to scale 0
-// the exponent says it; above, the logarithm of the fraction, by which the data model's section "All Scales: Use the
-// Logarithm Function" is as exact as floating point is.
+// bucketIndex returns the bucket of v > 0 at a scale above 0: i with base^i < v <= base^(i+1), base = 2^(2^-scale). The
+// logarithm of the fraction, by which the data model's section "All Scales: Use the Logarithm Function" finds it, is as
+// exact as floating point is.
 func bucketIndex(v float64, scale int) int {
 	fraction, exponent := math.Frexp(v) // fraction in [0.5, 1)
-	if scale > 0 {
-		return exponent<<scale + int(math.Log(fraction)*bucketsPerE[scale]) - 1
-	}
-	if fraction == 0.5 {
-		exponent-- // a power of two is the upper bound of its bucket
-	}
-	return (exponent - 1) >> -scale
+	return exponent<<scale + int(math.Log(fraction)*bucketsPerE[scale]) - 1
 }
 
 // bucketsPerE is 2^scale/ln 2: how many buckets a factor of e takes.

@@ -24,11 +24,10 @@ const (
 	// 128th, so that at most one bound lies among the mantissas of one guess. A histogram comes down to it when its
 	// values are spread over a factor of 5.7 (160/64 octaves).
 	maxOctaveScale = 6
-
-	leastNormal = 0x1p-1022 // the least number whose mantissa is normalised
 )
 
-// index equals bucketIndex for normal v > 0 at the octave's scale.
+// index equals bucketIndex for v > 0 at the octave's scale. (For v below 2^-1022, whose mantissa is not normalised, it would
+// not; a nanosecond is 2^-30.)
 func (o *octave) index(v float64, scale int) int {
 	bits := math.Float64bits(v)
 	mantissa := bits & mantissaMask
@@ -41,7 +40,7 @@ func (o *octave) index(v float64, scale int) int {
 
 // octaveOf returns the table of a scale, nil if it has none. Tables are constants, computed when first asked for.
 func octaveOf(scale int) *octave {
-	if scale < 1 || scale > maxOctaveScale {
+	if scale > maxOctaveScale {
 		return nil
 	}
 	return octaves[scale-1]()

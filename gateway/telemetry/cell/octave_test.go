@@ -20,7 +20,7 @@ func TestOctave(t *testing.T) {
 				t.Errorf("scale %d, %v: bucket %d, want %d", scale, v, got, want)
 			}
 		}
-		check(leastNormal)
+		check(0x1p-1022)
 		check(math.MaxFloat64)
 		for range 2000 {
 			exponent := uint64(1+rnd.IntN(2046)) << mantissaBits
@@ -32,7 +32,7 @@ func TestOctave(t *testing.T) {
 			}
 		}
 	}
-	for _, scale := range []int{-10, 0, maxOctaveScale + 1, maxScale} {
+	for _, scale := range []int{maxOctaveScale + 1, maxScale} {
 		if octaveOf(scale) != nil {
 			t.Errorf("scale %d has a table", scale)
 		}

@@ -50,7 +50,7 @@ func BenchmarkRequest(b *testing.B) {
 		tracer := provider.Tracer("bench")
 		b.ReportAllocs()
 		for b.Loop() {
-			requestBySDK(tracer)
+			requestBySDK(context.Background(), tracer)
 		}
 		if err := provider.Shutdown(context.Background()); err != nil {
 			b.Fatal(err)
@@ -63,7 +63,8 @@ func report(b *testing.B, e *span.Exporter) {
 		b.Fatal(err)
 	}
 	s := e.Stats()
-	b.ReportMetric(float64(s.DroppedQueueFull)/float64(s.Recorded), "dropped/span")
+	b.ReportMetric(float64(s.Exported)/float64(max(b.N, 1)), "spans/op")
+	b.ReportMetric(float64(s.DroppedQueueFull)/float64(max(s.Recorded, 1)), "dropped/span")
 }
 
 type marshalling struct{}
@@ -75,18 +76,20 @@ func (marshalling) UploadTraces(_ context.Context, spans []*tracepb.ResourceSpan
 	return err
 }
 
-func requestBySDK(tracer trace.Tracer) {
-	ctx, s := tracer.Start(context.Background(), "GET /api/items/{id}", trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
+// requestBySDK does what load.request does and returns the contexts of both spans.
+func requestBySDK(ctx context.Context, tracer trace.Tracer) (server, client context.Context) {
+	server, s := tracer.Start(ctx, "GET /api/items/{id}", trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
 		attribute.String("http.request.method", "GET"), attribute.String("http.route", "/api/items/{id}"), attribute.String("url.scheme", "http"),
 		attribute.String("network.protocol.version", "1.1"), attribute.String("gateway.upstream", "items"), attribute.String("url.path", "/api/items/7"),
 		attribute.String("server.address", "shop.example.com"), attribute.Int("server.port", 80), attribute.String("client.address", "192.168.17.23"),
 		attribute.String("network.peer.address", "192.168.17.23"), attribute.Int("network.peer.port", 51234),
 		attribute.String("user_agent.original", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")))
-	_, a := tracer.Start(ctx, "GET", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
+	client, a := tracer.Start(server, "GET", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
 		attribute.String("gateway.upstream", "items"), attribute.String("server.address", "10.0.0.17"), attribute.Int("server.port", 8080),
 		attribute.String("http.request.method", "GET"), attribute.String("url.full", "http://10.0.0.17:8080/api/items/7")))
 	a.SetAttributes(attribute.Int("http.response.status_code", 200), attribute.String("network.protocol.version", "1.1"))
 	a.End()
 	s.SetAttributes(attribute.Int("http.response.status_code", 200))
 	s.End()
+	return server, client
 }

@@ -60,6 +60,6 @@ func (e *envelope) close(c *chunk) []byte {
 	b := otlpwire.AppendHeader(c.buf[start:start], otlpwire.RequestResourceSpans, inResource)
 	b = append(b, e.resource...)
 	b = otlpwire.AppendHeader(b, otlpwire.ResourceSpansScopes, inScope)
-	_ = append(b, e.scope...) // ends where the spans begin
+	copy(c.buf[start+len(b):e.room], e.scope)
 	return c.buf[start:]
 }
