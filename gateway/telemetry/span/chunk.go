@@ -1,6 +1,8 @@
 package span
 
 import (
+	"sync"
+
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -12,6 +14,9 @@ import (
 type chunk struct {
 	buf   []byte // len >= envelope.room
 	spans int
+
+	// barrier is set instead of all else on a mark in the queue that every sender stops at until all are there.
+	barrier *sync.WaitGroup
 }
 
 // envelope is what stands around the spans of a request.

@@ -48,7 +48,12 @@ func (r Retry) wait(n int) time.Duration {
 
 func (e *Exporter) runSender() {
 	for c := range e.full {
-		if c.spans > 0 {
+		switch {
+		case c.barrier != nil:
+			c.barrier.Done()
+			c.barrier.Wait()
+			continue
+		case c.spans > 0:
 			e.deliver(c)
 		}
 		e.recycle(c)

@@ -79,8 +79,9 @@ type Exporter struct {
 	shards   []shard
 	mask     uint32
 
-	free      chan *chunk // empty chunks; room for all, so that nobody waits to give one back
-	full      chan *chunk // closed chunks; room for all, so that the request path never waits
+	free      chan *chunk          // empty chunks; room for all, so that nobody waits to give one back
+	full      chan *chunk          // closed chunks and one flush's marks; room for all, so that the request path never waits
+	flushes   chan chan<- struct{} // to the sweeper; unbuffered
 	allocated atomic.Int64
 	maxChunks int64
 
@@ -118,7 +119,8 @@ func Start(s Settings) *Exporter {
 		n *= 2
 	}
 	e.shards, e.mask = make([]shard, n), uint32(n-1)
-	e.free, e.full = make(chan *chunk, e.maxChunks), make(chan *chunk, e.maxChunks)
+	e.free, e.full = make(chan *chunk, e.maxChunks), make(chan *chunk, int(e.maxChunks)+s.Senders)
+	e.flushes = make(chan chan<- struct{})
 	e.sending, e.giveUp = context.WithCancel(context.Background())
 	e.sweeper.Go(e.runSweeper)
 	for range s.Senders {
@@ -205,6 +207,9 @@ func (e *Exporter) runSweeper() {
 		select {
 		case <-tick.C:
 			e.sweep(false)
+		case done := <-e.flushes:
+			e.flush()
+			close(done)
 		case <-e.stop:
 			e.sweep(true)
 			close(e.full)
@@ -233,6 +238,37 @@ func (e *Exporter) sweep(last bool) {
 	}
 	if gathered != nil {
 		e.full <- gathered
+	}
+}
+
+// flush queues all open chunks and waits until every sender is done with what was queued before. There is one flush at a
+// time, since the sweeper does nothing else meanwhile.
+func (e *Exporter) flush() {
+	e.sweep(false)
+	var barrier sync.WaitGroup
+	barrier.Add(e.settings.Senders)
+	for range e.settings.Senders {
+		e.full <- &chunk{barrier: &barrier}
+	}
+	barrier.Wait()
+}
+
+// Flush waits until all spans that ended before are delivered, or given up. With a collector that does not answer it ends
+// with ctx, and the exporter goes on trying. After Shutdown it returns at once.
+func (e *Exporter) Flush(ctx context.Context) error {
+	done := make(chan struct{})
+	select {
+	case e.flushes <- done:
+	case <-e.stop:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

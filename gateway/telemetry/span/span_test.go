@@ -13,12 +13,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/goleak"
 
 	"github.com/tailgate-otel/tailgate/gateway/telemetry/span"
+	"github.com/tailgate-otel/tailgate/gateway/telemetry/span/spantest"
 	"github.com/tailgate-otel/tailgate/gateway/telemetry/tracecontext"
 )
 
@@ -65,31 +67,19 @@ func (f sendFunc) Send(ctx context.Context, request []byte) (int64, error) { ret
 // chunk, and each span arrives once.
 func TestChunks(t *testing.T) {
 	const workers, each, chunkBytes = 8, 2000, 20_000
-	var mu sync.Mutex
-	got := map[string]int{}
+	var sink spantest.Sink
 	e := span.Start(span.Settings{Resource: testResource, Scope: testScope, ChunkBytes: chunkBytes, MaxBytes: 256 << 20, Interval: time.Millisecond,
-		Sender: sendFunc(func(_ context.Context, request []byte) (int64, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			req := ptraceotlp.NewExportRequest()
-			if err := req.UnmarshalProto(request); err != nil || len(request) > chunkBytes {
-				t.Errorf("a request of %d bytes: %v", len(request), err)
-				return 0, err
+		Sender: sendFunc(func(ctx context.Context, request []byte) (int64, error) {
+			if len(request) > chunkBytes {
+				t.Errorf("a request of %d bytes", len(request))
 			}
-			rs := req.Traces().ResourceSpans().At(0)
-			if name, _ := rs.Resource().Attributes().Get("service.name"); name.Str() != "gateway" || rs.ScopeSpans().At(0).Scope().Name() != testScope.Name {
-				t.Errorf("resource %v, scope %s", rs.Resource().Attributes().AsRaw(), rs.ScopeSpans().At(0).Scope().Name())
-			}
-			for _, s := range rs.ScopeSpans().At(0).Spans().All() {
-				got[s.Name()]++
-			}
-			return 0, nil
+			return sink.Send(ctx, request)
 		})})
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {
 			for i := range each {
-				// 300 names of 64 sizes around the places where lengths take one byte more
+				// sizes around the places where lengths take one byte more
 				end(e, string(rune('a'+w)), []int{0, 20, 60, 120, 400, 15_000, 16_300}[i%7]+i%9)
 			}
 		})
@@ -97,6 +87,16 @@ func TestChunks(t *testing.T) {
 	wg.Wait()
 	if s := shutdown(t, e); s.Exported != workers*each {
 		t.Errorf("%+v, want all exported", s)
+	}
+	for _, r := range sink.Requests() {
+		rs := r.ResourceSpans().At(0)
+		if name, _ := rs.Resource().Attributes().Get("service.name"); name.Str() != "gateway" || rs.ScopeSpans().At(0).Scope().Name() != testScope.Name {
+			t.Errorf("resource %v, scope %s", rs.Resource().Attributes().AsRaw(), rs.ScopeSpans().At(0).Scope().Name())
+		}
+	}
+	got := map[string]int{}
+	for _, s := range sink.Spans(ptrace.SpanKindServer) {
+		got[s.Name()]++
 	}
 	for w := range workers {
 		if n := got[string(rune('a'+w))]; n != each {
@@ -149,6 +149,42 @@ func TestInterval(t *testing.T) {
 			t.Errorf("sent at %v, want once after 2s", at)
 		}
 		shutdown(t, e)
+	})
+}
+
+func TestFlush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent atomic.Int64
+		hang := make(chan struct{})
+		close(hang)
+		e := span.Start(span.Settings{Interval: time.Hour, Sender: sendFunc(func(ctx context.Context, _ []byte) (int64, error) {
+			time.Sleep(time.Second)
+			<-hang
+			sent.Add(1)
+			return 0, ctx.Err()
+		})})
+		for i := range 3 {
+			end(e, "GET", 1)
+			if err := e.Flush(t.Context()); err != nil || sent.Load() != int64(i+1) {
+				t.Errorf("%d requests sent after flush %d: %v", sent.Load(), i+1, err)
+			}
+		}
+		if err := e.Flush(t.Context()); err != nil || sent.Load() != 3 {
+			t.Errorf("%d requests sent, want none for nothing: %v", sent.Load(), err)
+		}
+		hang = make(chan struct{})
+		end(e, "GET", 1)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		// The second one does not even reach the sweeper, which is busy with the first.
+		if first, second := e.Flush(ctx), e.Flush(ctx); !errors.Is(first, context.DeadlineExceeded) || !errors.Is(second, context.DeadlineExceeded) {
+			t.Errorf("%v and %v, want the deadline", first, second)
+		}
+		close(hang)
+		shutdown(t, e)
+		if err := e.Flush(t.Context()); err != nil {
+			t.Errorf("flush after the end: %v", err)
+		}
 	})
 }
 
@@ -230,7 +266,7 @@ func TestShutdownObeysItsContext(t *testing.T) {
 }
 
 func TestUnsampledIsIdle(t *testing.T) {
-	e := span.Start(span.Settings{Sender: &collect{}})
+	e := span.Start(span.Settings{Sender: &spantest.Sink{}})
 	c := always.Begin(nil)
 	c.Flags = 0
 	var r span.Record
@@ -249,25 +285,26 @@ func TestUnsampledIsIdle(t *testing.T) {
 
 // TestAgain: a record that is begun anew has nothing of the span before.
 func TestAgain(t *testing.T) {
-	sender := &collect{}
-	e := span.Start(span.Settings{Sender: sender})
+	var sink spantest.Sink
+	e := span.Start(span.Settings{Sender: &sink})
 	start := time.Now()
 	var r span.Record
-	for _, sc := range []scenario{scenarios()[8], scenarios()[0]} {
-		record(&r, sc, always.Begin(nil), start)
-		e.End(&r, start.Add(sc.took))
-		e.End(&r, start) // the second call does nothing
-	}
+	r.Begin(always.Begin(nil), trace.SpanKindServer, "first", start)
+	r.Block(span.NewBlock(attribute.Int("n", 1)))
+	r.Str(payload, "x")
+	r.Event("e", start)
+	r.SetStatus(codes.Error, "text")
+	e.End(&r, start)
+	r.Begin(always.Begin(nil), trace.SpanKindClient, "second", start)
+	e.End(&r, start)
+	e.End(&r, start) // does nothing, the span is over
 	shutdown(t, e)
-	spans := sender.spans(t)
-	// The shards may have given them in either order.
-	for _, s := range spans {
-		if s.Name == "GET" && (len(s.Attributes) != 0 || len(s.Events) != 0) {
-			t.Errorf("attributes and events of the span before: %v", s)
-		}
+	if n := len(sink.Spans(ptrace.SpanKindServer)); n != 1 {
+		t.Errorf("%d first spans", n)
 	}
-	if len(spans) != 2 {
-		t.Errorf("%d spans, want 2", len(spans))
+	second := sink.Spans(ptrace.SpanKindClient)
+	if len(second) != 1 || second[0].Attributes().Len() != 0 || second[0].Events().Len() != 0 || second[0].Status().Message() != "" {
+		t.Errorf("%d second spans, the first one has attributes %v", len(second), second[0].Attributes().AsRaw())
 	}
 }
 

@@ -19,13 +19,12 @@ const (
 
 var b3Headers = [...]string{headerB3, headerB3TraceID, headerB3SpanID, headerB3Sampled, headerB3Flags, headerB3Parent}
 
-// readB3 reads the single header, or else the several ones.
+// readB3 reads the single header or, if that says nothing, the several ones.
 func readB3(h http.Header) remote {
-	if v := h[headerB3]; len(v) > 0 {
-		if len(v) > 1 {
-			return remote{}
+	if v := only(h, headerB3); v != "" {
+		if r := parseB3Single(v); r.decided || r.valid() {
+			return r
 		}
-		return parseB3Single(v[0])
 	}
 	var r remote
 	switch {

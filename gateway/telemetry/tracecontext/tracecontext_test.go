@@ -71,6 +71,8 @@ func TestBegin(t *testing.T) {
 		{"b3 several", b3, []string{"X-B3-TraceId", remoteTrace, "X-B3-SpanId", remoteSpan, "X-B3-Sampled", "0"}, remoteTrace + " " + remoteSpan + " 00 - -"},
 		{"b3 several, debug", b3, []string{"X-B3-TraceId", remoteTrace, "X-B3-SpanId", remoteSpan, "X-B3-Sampled", "0", "X-B3-Flags", "1"}, remoteTrace + " " + remoteSpan + " 01 - -"},
 		{"b3 several, no span", b3, []string{"X-B3-TraceId", remoteTrace}, "new - 01 - -"},
+		{"b3 single is garbage", b3, []string{"b3", "x", "X-B3-TraceId", remoteTrace, "X-B3-SpanId", remoteSpan}, remoteTrace + " " + remoteSpan + " 01 - -"},
+		{"b3 single twice", b3, []string{"b3", remoteTrace + "-" + remoteSpan + "-1", "b3", "0"}, "new - 01 - -"},
 		{"b3 beside w3c", b3, []string{"traceparent", remoteParent, "b3", "0"}, remoteTrace + " " + remoteSpan + " 01 - -"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
