@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,6 +27,8 @@ import (
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/tsdbutil"
 	"github.com/stretchr/testify/require"
+
+	"github.com/tailgate-otel/tailgate/internal/remotewrite/journal"
 )
 
 // everyKind is one of each that a sample can be, at a time.
@@ -405,6 +408,33 @@ func TestMetricsOfPrometheus(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, families, "a closed sender leaves no metrics behind")
 	require.NoError(t, os.RemoveAll(cfg.Directory))
+}
+
+// TestPendingCountsWhatWaitsForItsBatch: nothing is in between the journal and a request without being counted.
+func TestPendingCountsWhatWaitsForItsBatch(t *testing.T) {
+	server, local := newServer(t, 0), newLead(t)
+	cfg := testConfig(t, server.URL)
+	cfg.Queue.BatchSendDeadline = model.Duration(time.Hour)
+	reg := prometheus.NewRegistry()
+	s, err := Open(cfg, local, reg, quiet())
+	require.NoError(t, err)
+	local.tee(t, s, everyKind(base(), 1)...)
+	pending := func() (sum float64) {
+		families, err := reg.Gather()
+		require.NoError(t, err)
+		for _, f := range families {
+			if strings.HasSuffix(f.GetName(), "_pending") {
+				sum += f.GetMetric()[0].GetGauge().GetValue()
+			}
+		}
+		return sum
+	}
+	all := pending()
+	require.Positive(t, all)
+	require.Eventually(t, func() bool { return s.journal.Unread().Counts == (journal.Counts{}) }, 10*time.Second, time.Millisecond)
+	require.Equal(t, all, pending(), "the pump has read it, no request has been made")
+	closeWithin(t, s, 10*time.Second)
+	require.Positive(t, server.requests.Load())
 }
 
 func TestMetadataTravels(t *testing.T) {

@@ -135,7 +135,9 @@ func perKind(c journal.Counts) [3]int { return [3]int{c.Samples, c.Histograms, c
 // hold counts what goes into memory (sign 1) or leaves it (-1).
 func (m *metrics) hold(c journal.Counts, sign int64) {
 	for i, n := range perKind(c) {
-		m.inMemory[i].Add(sign * int64(n))
+		if n != 0 {
+			m.inMemory[i].Add(sign * int64(n))
+		}
 	}
 }
 

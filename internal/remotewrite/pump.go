@@ -172,10 +172,21 @@ func (p *pump) add(ctx context.Context, x *frame.Entry, d *frame.Dictionary, end
 		}
 	}
 	b.Add(x)
+	p.s.metrics.hold(countOf(x), 1)
 	b.end = end
 	if len(b.Items) >= p.s.cfg.Queue.MaxSamplesPerSend {
 		p.submit(ctx, shard, d)
 	}
+}
+
+func countOf(x *frame.Entry) journal.Counts {
+	c := journal.Counts{Exemplars: len(x.Exemplars)}
+	if x.Histogram != nil {
+		c.Histograms = 1
+	} else {
+		c.Samples = 1
+	}
+	return c
 }
 
 // submit hands a batch to its shard, which owns it from then on. It waits while the shard has as many as it may.
@@ -184,7 +195,6 @@ func (p *pump) submit(ctx context.Context, shard int, d *frame.Dictionary) {
 	p.open[shard] = nil
 	b.Dictionary = *d
 	b.count = b.Count(b.Items)
-	p.s.metrics.hold(b.count, 1)
 	select {
 	case p.shards.queues[shard] <- b:
 	case <-ctx.Done():
