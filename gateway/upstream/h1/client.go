@@ -79,7 +79,11 @@ const (
 	defaultIdleTimeout     = time.Minute
 )
 
-func (s Settings) withDefaults() Settings {
+// Complete returns the settings with all defaults filled in.
+func (s Settings) Complete() (Settings, error) {
+	if s.Address == "" {
+		return s, errors.New("an endpoint needs an address: host:port, or the path of a unix socket")
+	}
 	if s.Network == "" {
 		s.Network = "tcp"
 	}
@@ -109,7 +113,7 @@ func (s Settings) withDefaults() Settings {
 		s.Dial = (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext
 	}
 	s.TLS = clientTLS(s.TLS, s.Network, s.Address)
-	return s
+	return s, nil
 }
 
 // Client sends requests to one endpoint. It is safe for concurrent use.
@@ -120,10 +124,11 @@ type Client struct {
 
 // New returns a client that has no connection yet.
 func New(s Settings) (*Client, error) {
-	if s.Address == "" {
-		return nil, errors.New("h1: an endpoint needs an address, host:port or the path of a unix socket")
+	s, err := s.Complete()
+	if err != nil {
+		return nil, err
 	}
-	c := &Client{s: s.withDefaults()}
+	c := &Client{s: s}
 	c.pool = newPool(&c.s)
 	return c, nil
 }

@@ -64,13 +64,10 @@ func (s *Settings) dial(ctx context.Context, t *Timings) (*conn, *Error) {
 
 // dialError names the phase. ctx is without the connect timeout, which is the endpoint's fault and not the caller's wish.
 func dialError(ctx context.Context, phase Phase, err error) *Error {
-	switch {
-	case ctx.Err() != nil:
-		return &Error{Phase: phase, Err: cancellation(ctx), ended: true}
-	case isTimeout(err):
+	if isTimeout(err) {
 		err = fmt.Errorf("the connect timeout passed: %w", err)
 	}
-	return &Error{Phase: phase, Err: err}
+	return (&Error{Phase: phase, Err: err}).Ended(ctx)
 }
 
 // dnsTime measures name resolution. A dial that races two address families may still report when it is over: hence atomic.

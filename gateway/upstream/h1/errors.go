@@ -89,6 +89,14 @@ func (e *Error) repeatable(method string) bool {
 	return !e.Timeout() && idempotent(method)
 }
 
+// Ended makes the end of ctx the reason of the error, if it has ended: whoever ended the exchange is why it broke.
+func (e *Error) Ended(ctx context.Context) *Error {
+	if ctx.Err() != nil {
+		e.Err, e.ended = cancellation(ctx), true
+	}
+	return e
+}
+
 func idempotent(method string) bool {
 	switch method {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:

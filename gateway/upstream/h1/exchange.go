@@ -89,11 +89,7 @@ func (e *exchange) encode() error {
 	if err == nil {
 		return nil
 	}
-	ended := e.req.Context().Err() != nil
-	if ended {
-		err = cancellation(e.req.Context())
-	}
-	return &Error{Phase: PhaseRequest, BodyRead: e.wire.bodyRead, Err: err, ended: ended}
+	return (&Error{Phase: PhaseRequest, BodyRead: e.wire.bodyRead, Err: err}).Ended(e.req.Context())
 }
 
 // again says whether a failed attempt is to be followed by one on another connection.
@@ -198,10 +194,7 @@ func (e *exchange) failure(phase Phase, err error) *Error {
 			f.Phase, f.Err = PhaseWrite, *cause
 		}
 	}
-	if ctx := e.req.Context(); ctx.Err() != nil {
-		f.Err, f.ended = cancellation(ctx), true
-	}
-	return f
+	return f.Ended(e.req.Context())
 }
 
 func (e *exchange) wireBodyRead() int64 {

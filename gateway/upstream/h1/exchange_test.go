@@ -377,7 +377,7 @@ func TestNothingLeaks(t *testing.T) {
 // TestAllocations holds the cost of a request without a body to what its response consists of: the exchange, the header's
 // text, its map (2) and values, and what context.AfterFunc needs (4).
 func TestAllocations(t *testing.T) {
-	c := newClient(t, h1.Settings{Address: "a:1", Dial: dialCanned([]byte(strings.Repeat(ok, 5000)), len(ok))})
+	c := newClient(t, settingsFor([]byte(ok)))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	r := newRequest(t, http.MethodGet, "a:1", nil).WithContext(ctx)

@@ -55,7 +55,7 @@ func (p *pool) get(ctx context.Context, t *Timings, fresh bool) (*conn, *Error) 
 	}
 	switch {
 	case err != nil:
-		return nil, &Error{Phase: PhaseWait, Err: err, ended: ctx.Err() != nil}
+		return nil, (&Error{Phase: PhaseWait, Err: err}).Ended(ctx)
 	case c != nil:
 		t.Reused = c.served
 		return c, nil
@@ -135,7 +135,7 @@ func (p *pool) wait(ctx context.Context, w *waiter, t *Timings) (*conn, error) {
 		return g.conn, g.err
 	case <-ctx.Done():
 		p.leave(w)
-		return nil, cancellation(ctx)
+		return nil, ctx.Err()
 	case <-timer.C:
 		p.leave(w)
 		p.mu.Lock()
