@@ -48,8 +48,8 @@ type own struct {
 	table    *cell.Table[string, sets]
 }
 
-func newOwn(limit int, now func() time.Time) *own {
-	r := cell.NewRegistry(scope, now)
+func newOwn(limit int, temporality metricdata.Temporality) *own {
+	r := cell.NewRegistry(scope, temporality, time.Now)
 	durations, sizes := r.Durations(telemetry.HTTPServerRequestDuration), r.Sizes(telemetry.HTTPServerRequestBodySize)
 	explicits := r.Durations(explicit, bounds...)
 	active, rejected := r.Sums(telemetry.HTTPServerActiveRequests), r.Sums(telemetry.GatewayRequestsRejected)
@@ -89,9 +89,9 @@ type sdk struct {
 	rejected           metric.Int64Counter
 }
 
-func newSDK(t testing.TB, limit int) *sdk {
+func newSDK(t testing.TB, limit int, opts ...sdkmetric.ManualReaderOption) *sdk {
 	t.Helper()
-	s := &sdk{reader: sdkmetric.NewManualReader()}
+	s := &sdk{reader: sdkmetric.NewManualReader(opts...)}
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(s.reader), sdkmetric.WithView(instruments.Views(telemetry.Gateway())...), sdkmetric.WithCardinalityLimit(limit))
 	t.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
 	meter := provider.Meter(scope.Name)
@@ -175,7 +175,7 @@ func compare(t *testing.T, got, want metricdata.ScopeMetrics) {
 func TestLikeTheSDK(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	for round := range 150 {
-		o, s := newOwn(0, time.Now), newSDK(t, 0)
+		o, s := newOwn(0, metricdata.CumulativeTemporality), newSDK(t, 0)
 		decades, center := rnd.Float64()*6, math.Pow(10, -4+rnd.Float64()*4)
 		if round%5 == 0 {
 			decades /= 1e4
@@ -206,8 +206,33 @@ func TestLikeTheSDK(t *testing.T) {
 	}
 }
 
+// TestDeltaLikeTheSDK: each interval holds what is new in it. The range of values is the same in all of them, so that the
+// scales are, too.
+func TestDeltaLikeTheSDK(t *testing.T) {
+	o, s := newOwn(0, metricdata.DeltaTemporality), newSDK(t, 0, sdkmetric.WithTemporalitySelector(sdkmetric.DeltaTemporalitySelector))
+	for interval := range 5 {
+		for i, d := range []time.Duration{500 * time.Microsecond, 3 * time.Millisecond, 30 * time.Millisecond, 400 * time.Millisecond, 5 * time.Second} {
+			key := string(rune('a' + interval%3)) // the others have nothing new
+			id := byte(interval*10 + i)
+			ex := cell.Exemplar{At: time.Now(), TraceID: trace.TraceID{1, id}, SpanID: trace.SpanID{2, id}}
+			sc := trace.NewSpanContext(trace.SpanContextConfig{TraceID: ex.TraceID, SpanID: ex.SpanID, TraceFlags: trace.FlagsSampled})
+			ctx := trace.ContextWithSpanContext(t.Context(), sc)
+			for range 10 * (interval % 2) { // early values, or windows
+				o.record(key, d, int64(d), nil)
+				s.record(context.Background(), key, d, int64(d))
+			}
+			o.record(key, d, int64(d), &ex)
+			s.record(ctx, key, d, int64(d))
+		}
+		compare(t, o.collect(t), s.collect(t))
+	}
+	if left := o.collect(t).Metrics; len(left) != 1 || left[0].Name != telemetry.HTTPServerActiveRequests.Name {
+		t.Errorf("%v, want what is in flight and nothing else when nothing is new", left)
+	}
+}
+
 func TestOverflowLikeTheSDK(t *testing.T) {
-	o, s := newOwn(4, time.Now), newSDK(t, 4)
+	o, s := newOwn(4, metricdata.CumulativeTemporality), newSDK(t, 4)
 	for i := range 40 {
 		key := fmt.Sprint(i * 7 % 10)
 		o.record(key, time.Duration(i), int64(i), nil)
@@ -218,7 +243,7 @@ func TestOverflowLikeTheSDK(t *testing.T) {
 
 // TestExemplarsLikeTheSDK: of one value per octave the SDK's reservoir keeps all, as do our groups.
 func TestExemplarsLikeTheSDK(t *testing.T) {
-	o, s := newOwn(0, time.Now), newSDK(t, 0)
+	o, s := newOwn(0, metricdata.CumulativeTemporality), newSDK(t, 0)
 	for i, d := range []time.Duration{500 * time.Microsecond, 3 * time.Millisecond, 30 * time.Millisecond, 400 * time.Millisecond, 5 * time.Second} {
 		ex := cell.Exemplar{At: time.Now(), TraceID: trace.TraceID{1, byte(i)}, SpanID: trace.SpanID{2, byte(i)}}
 		sc := trace.NewSpanContext(trace.SpanContextConfig{TraceID: ex.TraceID, SpanID: ex.SpanID, TraceFlags: trace.FlagsSampled})
@@ -230,7 +255,7 @@ func TestExemplarsLikeTheSDK(t *testing.T) {
 }
 
 func TestExemplarOfAGroupChangesOncePerCollection(t *testing.T) {
-	o := newOwn(0, time.Now)
+	o := newOwn(0, metricdata.CumulativeTemporality)
 	offer := func(id byte) {
 		o.record("a", time.Duration(id)+time.Second, 1, &cell.Exemplar{TraceID: trace.TraceID{id}, SpanID: trace.SpanID{id}})
 	}
@@ -264,7 +289,7 @@ func TestExemplarOfAGroupChangesOncePerCollection(t *testing.T) {
 // TestConcurrent: counts are exact whoever records while windows are replaced and collected.
 func TestConcurrent(t *testing.T) {
 	const workers, each = 8, 20_000
-	o := newOwn(0, time.Now)
+	o := newOwn(0, metricdata.CumulativeTemporality)
 	done := make(chan struct{})
 	var collector, recorders sync.WaitGroup
 	collector.Go(func() {
@@ -317,7 +342,7 @@ func TestConcurrent(t *testing.T) {
 func TestGoesOutWithTheReader(t *testing.T) {
 	start := time.Unix(1000, 0)
 	now := start
-	registry := cell.NewRegistry(scope, func() time.Time { return now })
+	registry := cell.NewRegistry(scope, metricdata.CumulativeTemporality, func() time.Time { return now })
 	rejected := registry.Sums(telemetry.GatewayRequestsRejected)
 	reader := sdkmetric.NewManualReader(sdkmetric.WithProducer(registry))
 	provider := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader), sdkmetric.WithResource(resource.NewSchemaless(attribute.String("service.name", "x"))))
@@ -342,7 +367,7 @@ func TestGoesOutWithTheReader(t *testing.T) {
 }
 
 func TestEqualSetsShareACell(t *testing.T) {
-	sums := cell.NewRegistry(scope, time.Now).Sums(telemetry.GatewayRequestsRejected)
+	sums := cell.NewRegistry(scope, metricdata.CumulativeTemporality, time.Now).Sums(telemetry.GatewayRequestsRejected)
 	a, b := attribute.Int("a", 1), attribute.Int("b", 2)
 	if sums.Cell(attribute.NewSet(a, b)) != sums.Cell(attribute.NewSet(b, a)) {
 		t.Error("two cells would be two data points of one series")
@@ -350,7 +375,7 @@ func TestEqualSetsShareACell(t *testing.T) {
 }
 
 func TestNegativeIsZero(t *testing.T) {
-	o := newOwn(0, time.Now)
+	o := newOwn(0, metricdata.CumulativeTemporality)
 	o.record("a", -time.Second, -5, nil)
 	for _, m := range o.collect(t).Metrics {
 		if h, ok := m.Data.(metricdata.ExponentialHistogram[float64]); ok && (h.DataPoints[0].ZeroCount != 1 || h.DataPoints[0].Sum != 0) {
@@ -360,7 +385,7 @@ func TestNegativeIsZero(t *testing.T) {
 }
 
 func TestWrongKindPanics(t *testing.T) {
-	r := cell.NewRegistry(scope, time.Now)
+	r := cell.NewRegistry(scope, metricdata.CumulativeTemporality, time.Now)
 	for name, f := range map[string]func(){
 		"sum":                   func() { r.Sums(telemetry.HTTPServerRequestDuration) },
 		"durations":             func() { r.Durations(telemetry.HTTPServerActiveRequests) },
@@ -379,7 +404,7 @@ func TestWrongKindPanics(t *testing.T) {
 }
 
 func TestAllocatesNothing(t *testing.T) {
-	o := newOwn(0, time.Now)
+	o := newOwn(0, metricdata.CumulativeTemporality)
 	values := durations()
 	for _, d := range values {
 		o.record("a", d, int64(d), &cell.Exemplar{})

@@ -38,27 +38,29 @@ func (e *exemplars) offer(i int, raw int64, ex *Exemplar) {
 	g.set, g.raw, g.Exemplar = true, raw, *ex
 }
 
-// collectExemplars returns what the groups hold and lets them take something new; what they hold they keep until then.
-func collectExemplars[V int64 | float64](e *exemplars, value func(int64) V) []metricdata.Exemplar[V] {
+// collectExemplars returns what the groups hold and lets them take something new. Until then they keep what they hold,
+// unless r wants only what is new.
+func collectExemplars[V int64 | float64](e *exemplars, r reader, value func(int64) V) []metricdata.Exemplar[V] {
 	if e == nil {
 		return nil
 	}
 	var out []metricdata.Exemplar[V]
 	for i := range e.groups {
-		if x, ok := collectGroup(&e.groups[i], value); ok {
+		if x, ok := collectGroup(&e.groups[i], r, value); ok {
 			out = append(out, x)
 		}
 	}
 	return out
 }
 
-func collectGroup[V int64 | float64](g *group, value func(int64) V) (metricdata.Exemplar[V], bool) {
+func collectGroup[V int64 | float64](g *group, r reader, value func(int64) V) (metricdata.Exemplar[V], bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.taken.Store(false)
 	if !g.set {
 		return metricdata.Exemplar[V]{}, false
 	}
+	g.set = !r.delta()
 	traceID, spanID := g.TraceID, g.SpanID
 	return metricdata.Exemplar[V]{Time: g.At, Value: value(g.raw), TraceID: traceID[:], SpanID: spanID[:]}, true
 }

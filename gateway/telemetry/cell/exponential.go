@@ -160,9 +160,10 @@ type counted struct {
 	count uint64
 }
 
-// collect returns scale, buckets and the number of values.
-func (e *exponential) collect() (scale int, b metricdata.ExponentialBucket, total uint64) {
-	s, all := e.snapshot()
+// collect returns scale, buckets and the number of values. It is not finer than the scale of the current window, even if r
+// takes only what is new and that would fit.
+func (e *exponential) collect(r reader) (scale int, b metricdata.ExponentialBucket, total uint64) {
+	s, all := e.snapshot(r)
 	if len(all) == 0 {
 		return maxScale, b, 0
 	}
@@ -177,7 +178,7 @@ func (e *exponential) collect() (scale int, b metricdata.ExponentialBucket, tota
 }
 
 // snapshot reads all windows once, at the scale of the current one.
-func (e *exponential) snapshot() (bucketSpan, []counted) {
+func (e *exponential) snapshot(r reader) (bucketSpan, []counted) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	w := e.current.Load()
@@ -187,12 +188,15 @@ func (e *exponential) snapshot() (bucketSpan, []counted) {
 		for i, v := range e.early {
 			all[i] = counted{bucketIndex(v, s.scale), 1}
 		}
+		if r.delta() {
+			e.early = e.early[:0]
+		}
 		return s, all
 	}
 	s, all := emptySpan(w.scale), make([]counted, 0, windowBuckets)
 	for _, old := range append([]*window{w}, e.retired...) {
 		for i := range old.counts {
-			if n := old.counts[i].Load(); n > 0 {
+			if n := r.count(&old.counts[i]); n > 0 {
 				c := counted{(old.base + i) >> (old.scale - w.scale), n}
 				all = append(all, c)
 				s.include(c.index)

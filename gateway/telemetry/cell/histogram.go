@@ -138,40 +138,50 @@ func raise(a *atomic.Int64, n int64) {
 	}
 }
 
-func (h *Histograms[N, V]) collect(now time.Time) (metricdata.Metrics, bool) {
+func (h *Histograms[N, V]) collect(r reader) (metricdata.Metrics, bool) {
+	start := h.interval(r)
 	if len(h.bounds) > 0 {
-		return h.collectExplicit(now)
+		return h.collectExplicit(r, start)
 	}
 	var points []metricdata.ExponentialHistogramDataPoint[V]
 	for _, c := range h.snapshot() {
-		p := metricdata.ExponentialHistogramDataPoint[V]{Attributes: c.attrs, StartTime: h.start, Time: now, ZeroCount: c.zero.Load()}
-		scale, buckets, count := c.exponential.collect()
+		p := metricdata.ExponentialHistogramDataPoint[V]{Attributes: c.attrs, StartTime: start, Time: r.now, ZeroCount: r.count(&c.zero)}
+		scale, buckets, count := c.exponential.collect(r)
 		p.Scale, p.PositiveBucket, p.Count = int32(scale), buckets, count+p.ZeroCount
 		if p.Count == 0 {
 			continue
 		}
-		p.Sum, p.Min, p.Max = h.value(c.sum.Load()), metricdata.NewExtrema(h.value(c.least.Load())), metricdata.NewExtrema(h.value(c.most.Load()))
-		p.Exemplars = collectExemplars(c.kept.Load(), h.value)
+		p.Sum, p.Min, p.Max = h.summary(c, r)
+		p.Exemplars = collectExemplars(c.kept.Load(), r, h.value)
 		points = append(points, p)
 	}
-	return h.describe(metricdata.ExponentialHistogram[V]{DataPoints: points, Temporality: metricdata.CumulativeTemporality}), len(points) > 0
+	return h.describe(metricdata.ExponentialHistogram[V]{DataPoints: points, Temporality: r.temporality}), len(points) > 0
 }
 
-func (h *Histograms[N, V]) collectExplicit(now time.Time) (metricdata.Metrics, bool) {
+func (h *Histograms[N, V]) collectExplicit(r reader, start time.Time) (metricdata.Metrics, bool) {
 	var points []metricdata.HistogramDataPoint[V]
 	for _, c := range h.snapshot() {
-		p := metricdata.HistogramDataPoint[V]{Attributes: c.attrs, StartTime: h.start, Time: now,
+		p := metricdata.HistogramDataPoint[V]{Attributes: c.attrs, StartTime: start, Time: r.now,
 			Bounds: slices.Clone(h.bounds), BucketCounts: make([]uint64, len(c.counts))}
 		for i := range c.counts {
-			p.BucketCounts[i] = c.counts[i].Load()
+			p.BucketCounts[i] = r.count(&c.counts[i])
 			p.Count += p.BucketCounts[i]
 		}
 		if p.Count == 0 {
 			continue
 		}
-		p.Sum, p.Min, p.Max = h.value(c.sum.Load()), metricdata.NewExtrema(h.value(c.least.Load())), metricdata.NewExtrema(h.value(c.most.Load()))
-		p.Exemplars = collectExemplars(c.kept.Load(), h.value)
+		p.Sum, p.Min, p.Max = h.summary(c, r)
+		p.Exemplars = collectExemplars(c.kept.Load(), r, h.value)
 		points = append(points, p)
 	}
-	return h.describe(metricdata.Histogram[V]{DataPoints: points, Temporality: metricdata.CumulativeTemporality}), len(points) > 0
+	return h.describe(metricdata.Histogram[V]{DataPoints: points, Temporality: r.temporality}), len(points) > 0
+}
+
+// summary returns what a data point says of all its values.
+func (h *Histograms[N, V]) summary(c *Histogram[N], r reader) (sum V, least, most metricdata.Extrema[V]) {
+	low, high := r.number(&c.least, math.MaxInt64), r.number(&c.most, math.MinInt64)
+	if low <= high { // not so if the only value is being recorded at this moment
+		least, most = metricdata.NewExtrema(h.value(low)), metricdata.NewExtrema(h.value(high))
+	}
+	return h.value(r.number(&c.sum, 0)), least, most
 }

@@ -53,7 +53,7 @@ func TestRetiredWindowsCount(t *testing.T) {
 	if !old.count(1) {
 		t.Fatal("the old window has no room")
 	}
-	scale, b, n := e.collect()
+	scale, b, n := e.collect(reader{})
 	if n != maxEarly+2 || b.Counts[0] != maxEarly+1 || b.Counts[len(b.Counts)-1] != 1 || len(b.Counts) > maxBuckets || scale != 2 {
 		t.Errorf("scale %d, %d values in %v", scale, n, b)
 	}

@@ -2,7 +2,6 @@ package cell
 
 import (
 	"sync/atomic"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -17,6 +16,8 @@ type Sums struct{ cells[Sum] }
 type Sum struct {
 	attrs attribute.Set
 	value atomic.Int64
+
+	_ [32]byte // fills a cache line: counters of different routes are busy at the same time
 }
 
 // Sums makes a counter or up-down counter; of another kind of metric it panics.
@@ -32,13 +33,19 @@ func (r *Registry) Sums(m telemetry.Metric) *Sums {
 // Add adds n, which is not negative for a counter.
 func (s *Sum) Add(n int64) { s.value.Add(n) }
 
-func (s *Sums) collect(now time.Time) (metricdata.Metrics, bool) {
-	all := s.snapshot()
-	points := make([]metricdata.DataPoint[int64], len(all))
-	for i, c := range all {
-		points[i] = metricdata.DataPoint[int64]{Attributes: c.attrs, StartTime: s.start, Time: now, Value: c.value.Load()}
+func (s *Sums) collect(r reader) (metricdata.Metrics, bool) {
+	monotonic := s.metric.Kind == telemetry.Counter
+	if !monotonic {
+		r.temporality = metricdata.CumulativeTemporality // what is in flight is not a matter of intervals
 	}
-	return s.describe(metricdata.Sum[int64]{
-		DataPoints: points, Temporality: metricdata.CumulativeTemporality, IsMonotonic: s.metric.Kind == telemetry.Counter,
-	}), len(points) > 0
+	start := s.interval(r)
+	var points []metricdata.DataPoint[int64]
+	for _, c := range s.snapshot() {
+		value := r.number(&c.value, 0)
+		if value == 0 && r.delta() {
+			continue
+		}
+		points = append(points, metricdata.DataPoint[int64]{Attributes: c.attrs, StartTime: start, Time: r.now, Value: value})
+	}
+	return s.describe(metricdata.Sum[int64]{DataPoints: points, Temporality: r.temporality, IsMonotonic: monotonic}), len(points) > 0
 }

@@ -35,7 +35,7 @@ func NewTable[K comparable, C any](limit int, attrs func(K) []attribute.KeyValue
 	return t
 }
 
-// Get returns what belongs to key. For a known key it costs a map look-up: 40 ns for six strings, and nothing allocated.
+// Get returns what belongs to key. For a known key it costs a map look-up, 60 ns for six attributes, and allocates nothing.
 // The first limit-1 keys are known for ever; all others share what belongs to otel.metric.overflow.
 func (t *Table[K, C]) Get(key K) *C {
 	if c, ok := (*t.known.Load())[key]; ok {

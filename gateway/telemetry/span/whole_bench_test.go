@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/propagation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/tailgate-otel/tailgate/gateway/telemetry/cell"
@@ -43,7 +44,7 @@ type serverCells struct {
 
 func wholeByOwn(b *testing.B, in http.Header) {
 	e := span.Start(span.Settings{Resource: testResource, Sender: sendFunc(func(context.Context, []byte) (int64, error) { return 0, nil })})
-	registry := cell.NewRegistry(testScope, time.Now)
+	registry := cell.NewRegistry(testScope, metricdata.CumulativeTemporality, time.Now)
 	duration, received, sent := registry.Durations(telemetry.HTTPServerRequestDuration), registry.Sizes(telemetry.HTTPServerRequestBodySize), registry.Sizes(telemetry.HTTPServerResponseBodySize)
 	attempts, active, trying := registry.Durations(telemetry.HTTPClientRequestDuration), registry.Sums(telemetry.HTTPServerActiveRequests), registry.Sums(telemetry.HTTPClientActiveRequests)
 	servers := cell.NewTable(0, attrs[instruments.ServerRequest], func(s attribute.Set) *serverCells {

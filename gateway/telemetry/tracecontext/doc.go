@@ -10,7 +10,8 @@
 // random numbers come from the runtime's generator, which is per thread. Begin and Child allocate nothing for headers as
 // clients send them; only a tracestate in several lines or with blanks in it is put together anew.
 //
-// Reading a client's context, making the ids of two spans and writing one header costs 0.16 µs and no allocation when it
-// is appended to a buffer, 0.44 µs and 2 when it is put into an http.Header, and 2.0 µs and 15 with the SDK's propagator
-// and unsampled spans (BenchmarkContinue, one run on a busy AMD EPYC core; the ratios are what to look at).
+// Reading a client's context, making the ids of two spans and writing one header costs 0.14 µs and no allocation when it
+// is appended to a buffer, 0.32 µs and 2 when it is put into an http.Header; with the SDK's propagator and unsampled spans
+// it is 1.4 µs and 15 (BenchmarkContinue; AMD EPYC, Go 1.26, best of 5 in one run). trace.ContextWithSpanContext, for code
+// that needs the span in its context, is another 0.1 µs and 2 allocations.
 package tracecontext
