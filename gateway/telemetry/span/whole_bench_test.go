@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/propagation"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -14,6 +13,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/tailgate-otel/tailgate/gateway/telemetry/cell"
+	"github.com/tailgate-otel/tailgate/gateway/telemetry/cell/httpcells"
 	"github.com/tailgate-otel/tailgate/gateway/telemetry/span"
 	"github.com/tailgate-otel/tailgate/telemetry"
 	"github.com/tailgate-otel/tailgate/telemetry/instruments"
@@ -37,34 +37,21 @@ var (
 	clientActiveKey = instruments.ClientActive{Upstream: "items", Address: "10.0.0.17", Port: 8080}
 )
 
-type serverCells struct {
-	duration       *cell.Histogram[time.Duration]
-	received, sent *cell.Histogram[int64]
-}
-
 func wholeByOwn(b *testing.B, in http.Header) {
 	e := span.Start(span.Settings{Resource: testResource, Sender: sendFunc(func(context.Context, []byte) (int64, error) { return 0, nil })})
-	registry := cell.NewRegistry(testScope, metricdata.CumulativeTemporality, time.Now)
-	duration, received, sent := registry.Durations(telemetry.HTTPServerRequestDuration), registry.Sizes(telemetry.HTTPServerRequestBodySize), registry.Sizes(telemetry.HTTPServerResponseBodySize)
-	attempts, active, trying := registry.Durations(telemetry.HTTPClientRequestDuration), registry.Sums(telemetry.HTTPServerActiveRequests), registry.Sums(telemetry.HTTPClientActiveRequests)
-	servers := cell.NewTable(0, attrs[instruments.ServerRequest], func(s attribute.Set) *serverCells {
-		return &serverCells{duration.Cell(s), received.Cell(s), sent.Cell(s)}
-	})
-	serversActive := cell.NewTable(0, attrs[instruments.ServerActive], active.Cell)
-	clients := cell.NewTable(0, attrs[instruments.ClientRequest], attempts.Cell)
-	tryingOne := trying.Cell(*attribute.EmptySet()) // of the endpoint, which keeps it
-
+	cells := httpcells.New(cell.NewRegistry(testScope, metricdata.CumulativeTemporality, time.Now))
+	trying := cells.ClientActive(clientActiveKey) // kept by the endpoint
 	l, out := newLoad(), http.Header{}
 	var took time.Duration
 	b.ReportAllocs()
 	for b.Loop() {
 		took = took*7%200_000_000 + time.Millisecond
 		l.root = l.policy.Begin(in)
-		inFlight := serversActive.Get(serverActiveKey)
-		inFlight.Add(1)
+		active := cells.ServerActive(serverActiveKey)
+		active.Add(1)
 		child := l.root.Child()
 		child.Inject(out)
-		tryingOne.Add(1)
+		trying.Add(1)
 
 		l.request(e)
 
@@ -73,19 +60,13 @@ func wholeByOwn(b *testing.B, in http.Header) {
 			server = &cell.Exemplar{At: l.start, TraceID: l.root.TraceID, SpanID: l.root.SpanID}
 			client = &cell.Exemplar{At: l.start, TraceID: l.root.TraceID, SpanID: child.SpanID}
 		}
-		tryingOne.Add(-1)
-		clients.Get(clientKey).Record(took, client)
-		inFlight.Add(-1)
-		c := servers.Get(serverKey)
-		c.duration.Record(took, server)
-		c.received.Record(0, server)
-		c.sent.Record(1024, server)
+		trying.Add(-1)
+		cells.ClientRequest(clientKey, took, client)
+		active.Add(-1)
+		cells.ServerRequest(serverKey, took, 0, 1024, server)
 	}
 	report(b, e)
 }
-
-// attrs is called once per combination; what it says makes no difference here.
-func attrs[K any](K) []attribute.KeyValue { return nil }
 
 func wholeBySDK(b *testing.B, in http.Header) {
 	exporter, err := otlptrace.New(b.Context(), marshalling{})
