@@ -5,8 +5,6 @@ import (
 	"io"
 	"net"
 	"time"
-
-	"github.com/tailgate-otel/tailgate/gateway/upstream/h1"
 )
 
 // canned is a connection that swallows what is written and gives text in pieces of at most n bytes.
@@ -17,18 +15,6 @@ type canned struct {
 
 func dialCanned(text []byte, n int) func(context.Context, string, string) (net.Conn, error) {
 	return func(context.Context, string, string) (net.Conn, error) { return &canned{text, n}, nil }
-}
-
-// looped is a connection on which the same text comes again and again, once per read.
-type looped struct {
-	canned
-	text []byte
-}
-
-func (l *looped) Read(p []byte) (int, error) { return copy(p, l.text), nil }
-
-func settingsFor(text []byte) h1.Settings {
-	return h1.Settings{Address: "a:1", Dial: func(context.Context, string, string) (net.Conn, error) { return &looped{text: text}, nil }}
 }
 
 func (c *canned) Read(p []byte) (int, error) {

@@ -181,7 +181,7 @@ func (c *Client) Close() { c.pool.close() }
 type Stats struct {
 	Idle, Open, Waiting int    // now; Open includes idle ones and those being dialed
 	Dialed, DialFailed  uint64 // ever
-	Reused              uint64 // requests that took an idle connection
+	Reused              uint64 // requests that took an idle connection, or waited for one that came back
 	Stale               uint64 // idle connections that the endpoint had closed
 	Expired             uint64 // connections closed for idleness or age
 	Exhausted           uint64 // requests turned away for want of a connection

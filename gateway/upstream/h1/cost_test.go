@@ -3,9 +3,7 @@ package h1_test
 import (
 	"bufio"
 	"bytes"
-	"io"
 	"net"
-	"net/http"
 	"runtime"
 	"strings"
 	"syscall"
@@ -63,38 +61,4 @@ func cpu() time.Duration {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// BenchmarkParse compares the reading of a typical header with http.ReadResponse, without any I/O.
-func BenchmarkParse(b *testing.B) {
-	text := []byte(head + "Server: nginx\r\nDate: Tue, 24 Nov 2026 12:00:00 GMT\r\nContent-Type: application/json\r\nContent-Length: 2\r\n" +
-		"Connection: keep-alive\r\nCache-Control: no-store\r\nETag: \"abc\"\r\nX-Request-Id: 0af7651916cd43dd8448eb211c80319c\r\n\r\nok")
-	r := newRequest(b, http.MethodGet, "a:1", nil)
-	b.Run("client=h1", func(b *testing.B) {
-		c := newClient(b, settingsFor(text))
-		scrap := make([]byte, 64)
-		b.ReportAllocs()
-		for b.Loop() {
-			res, err := c.RoundTrip(r)
-			if err != nil {
-				b.Fatal(err)
-			}
-			if n, err := res.Body.Read(scrap); n != 2 || err == nil {
-				b.Fatal(n, err)
-			}
-		}
-	})
-	b.Run("client=readresponse", func(b *testing.B) {
-		in := bufio.NewReader(&looped{text: text})
-		b.ReportAllocs()
-		for b.Loop() {
-			res, err := http.ReadResponse(in, r)
-			if err != nil {
-				b.Fatal(err)
-			}
-			if n, err := io.Copy(io.Discard, res.Body); n != 2 || err != nil {
-				b.Fatal(n, err)
-			}
-		}
-	})
 }

@@ -374,25 +374,62 @@ func TestNothingLeaks(t *testing.T) {
 	eventually(t, "all descriptors are closed", func() bool { return descriptors() <= before && c.Stats().Open == 0 })
 }
 
-// TestAllocations holds the cost of a request without a body to what its response consists of: the exchange, the header's
-// text, its map (2) and values, and what context.AfterFunc needs (4).
-func TestAllocations(t *testing.T) {
-	c := newClient(t, settingsFor([]byte(ok)))
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	r := newRequest(t, http.MethodGet, "a:1", nil).WithContext(ctx)
-	scrap := make([]byte, 64)
-	var call h1.Call
-	got := testing.AllocsPerRun(1000, func() {
-		res, err := c.Do(r, &call)
-		if err != nil {
-			t.Fatal(err)
+// TestRetryable is the table of what a caller may send again: nothing may happen twice.
+func TestRetryable(t *testing.T) {
+	broken, late := errors.New("broken"), os.ErrDeadlineExceeded
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, tc := range []struct {
+		name      string
+		err       h1.Error
+		get, post bool
+	}{
+		{"not connected", h1.Error{Phase: h1.PhaseConnect, Err: broken}, true, true},
+		{"connect timeout", h1.Error{Phase: h1.PhaseConnect, Err: late}, true, true},
+		{"no connection free", h1.Error{Phase: h1.PhaseWait, Err: h1.ErrExhausted}, true, true},
+		{"not connected, body read", h1.Error{Phase: h1.PhaseConnect, BodyRead: 1, Err: broken}, false, false},
+		{"nothing written", h1.Error{Phase: h1.PhaseWrite, Reused: true, Err: broken}, true, true},
+		{"some written", h1.Error{Phase: h1.PhaseWrite, Sent: 1, Err: broken}, true, false},
+		{"no answer", h1.Error{Phase: h1.PhaseHeaders, Sent: 100, Err: io.EOF}, true, false},
+		{"answer too late", h1.Error{Phase: h1.PhaseHeaders, Sent: 100, Err: late}, false, false},
+		{"answer begun", h1.Error{Phase: h1.PhaseHeaders, Sent: 100, Answered: true, Err: io.ErrUnexpectedEOF}, false, false},
+		{"body cut", h1.Error{Phase: h1.PhaseBody, Sent: 100, Answered: true, Err: io.ErrUnexpectedEOF}, false, false},
+		{"not HTTP", h1.Error{Phase: h1.PhaseTLS, Err: h1.ProtocolError("x")}, false, false},
+		{"bad request", h1.Error{Phase: h1.PhaseRequest, Err: broken}, false, false},
+		{"context over", *(&h1.Error{Phase: h1.PhaseConnect, Err: broken}).Ended(ended), false, false},
+	} {
+		if get, post := tc.err.Retryable(http.MethodGet), tc.err.Retryable(http.MethodPost); get != tc.get || post != tc.post {
+			t.Errorf("%s: GET %t, POST %t; want %t, %t", tc.name, get, post, tc.get, tc.post)
 		}
-		if n, err := res.Body.Read(scrap); n != 2 || !errors.Is(err, io.EOF) {
-			t.Fatal(n, err)
-		}
-	})
-	if got > 9 {
-		t.Errorf("%v allocations per request, want at most 9", got)
+	}
+}
+
+// TestHeaderLimits stands on both sides of the limits.
+func TestHeaderLimits(t *testing.T) {
+	const bytes, fields = 20_000, 50
+	frame := len(head) + len("Content-Length: 0\r\n\r\n")
+	for name, tc := range map[string]struct {
+		extra string
+		fits  bool
+	}{
+		"bytes, all":       {"X: " + strings.Repeat("a", bytes-frame-5) + "\r\n", true},
+		"bytes, one more":  {"X: " + strings.Repeat("a", bytes-frame-4) + "\r\n", false},
+		"fields, all":      {strings.Repeat("X: a\r\n", fields-1), true},
+		"fields, one more": {strings.Repeat("X: a\r\n", fields), false},
+		"10,000 fields":    {strings.Repeat("X:\r\n", 10_000), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			address := serve(t, answering(head+tc.extra+"Content-Length: 0\r\n\r\n", false))
+			c := newClient(t, h1.Settings{Address: address, MaxHeaderBytes: bytes, MaxHeaders: fields})
+			for range 2 { // the buffer of the second one has grown and shrunk
+				got, err := observe(c, newRequest(t, http.MethodGet, address, nil))
+				if got.failed == tc.fits {
+					t.Errorf("failed %t: %v", got.failed, err)
+				}
+			}
+			if s := c.Stats(); tc.fits != (s.Reused == 1) {
+				t.Errorf("stats %+v", s)
+			}
+		})
 	}
 }

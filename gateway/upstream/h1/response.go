@@ -180,17 +180,16 @@ func parseFields(text string, limit int) (http.Header, error) {
 			return h, nil
 		}
 		name, value, ok := strings.Cut(line, ":")
-		switch {
-		case line[0] == ' ' || line[0] == '\t':
+		if line[0] == ' ' || line[0] == '\t' {
 			return nil, ProtocolError("malformed header: folded line")
-		case !ok || !isToken(name):
+		}
+		if name = canonical(name); !ok || name == "" {
 			return nil, ProtocolError("malformed header: invalid name")
 		}
 		value = strings.Trim(value, " \t")
 		if !isValue(value) {
 			return nil, ProtocolError("malformed header: control character in a value")
 		}
-		name = textproto.CanonicalMIMEHeaderKey(name)
 		if before := h[name]; before != nil {
 			h[name] = append(before, value)
 			continue

@@ -1,6 +1,9 @@
 package h1
 
-import "strings"
+import (
+	"net/textproto"
+	"strings"
+)
 
 // tokenBytes has a bit for each byte of a token (RFC 9110, section 5.6.2): letters, digits, !#$%&'*+-.^_`|~.
 var tokenBytes = func() (set [4]uint64) {
@@ -17,6 +20,26 @@ func isToken(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// canonical is http.CanonicalHeaderKey, and "" for what is no token. One pass sees both, and most servers write names in
+// their canonical form already.
+func canonical(name string) string {
+	same, upper := true, true
+	for i := range len(name) {
+		c := name[i]
+		if tokenBytes[c>>6]&(1<<(c&63)) == 0 {
+			return ""
+		}
+		if upper && 'a' <= c && c <= 'z' || !upper && 'A' <= c && c <= 'Z' {
+			same = false
+		}
+		upper = c == '-'
+	}
+	if same {
+		return name
+	}
+	return textproto.CanonicalMIMEHeaderKey(name)
 }
 
 // isValue says whether s may be the value of a field: no control characters but tab (RFC 9110, section 5.5).

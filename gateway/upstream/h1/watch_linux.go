@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watch looks at a socket without reading from it: 0.3 to 0.5 µs for one poll(2) that does not wait. Reading instead would
+// watch looks at a socket without reading from it: one poll(2) that does not wait, 0.7 µs (BenchmarkStale). Leaving it out
+// for connections that were just used would save that and lose requests to servers that close without a word. Reading instead would
 // need a deadline, and could not tell a TLS session ticket from good-bye.
 type watch struct {
 	socket syscall.RawConn // nil: not a socket of the kernel
