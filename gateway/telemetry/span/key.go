@@ -37,6 +37,23 @@ func (k Key) appendStr(dst []byte, value string) []byte {
 	return dst[:end]
 }
 
+// appendJoined appends a string attribute of a span whose value is all parts together.
+func (k Key) appendJoined(dst []byte, parts []string) []byte {
+	n := 0
+	for _, p := range parts {
+		n += len(p)
+	}
+	inValue := otlpwire.SizeBytes(otlpwire.ValueStr, n)
+	dst = otlpwire.AppendHeader(dst, otlpwire.SpanAttributes, len(k.field)+otlpwire.SizeBytes(otlpwire.KeyValueValue, inValue))
+	dst = append(dst, k.field...)
+	dst = otlpwire.AppendHeader(dst, otlpwire.KeyValueValue, inValue)
+	dst = otlpwire.AppendHeader(dst, otlpwire.ValueStr, n)
+	for _, p := range parts {
+		dst = append(dst, p...)
+	}
+	return dst
+}
+
 // appendInt appends an integer attribute of a span.
 func (k Key) appendInt(dst []byte, value int64) []byte {
 	width := otlpwire.SizeUvarint(uint64(value))

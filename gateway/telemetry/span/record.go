@@ -87,6 +87,13 @@ func (r *Record) Str(key Key, value string) {
 	}
 }
 
+// Join adds a string attribute that consists of parts, without putting them together elsewhere first.
+func (r *Record) Join(key Key, parts ...string) {
+	if r.recording {
+		r.extra = key.appendJoined(r.extra, parts)
+	}
+}
+
 // Int adds an integer attribute.
 func (r *Record) Int(key Key, value int) {
 	if r.recording {
