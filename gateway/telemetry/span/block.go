@@ -26,7 +26,7 @@ func NewBlock(attrs ...attribute.KeyValue) Block {
 func appendAttribute(dst []byte, f otlpwire.Field, kv attribute.KeyValue) []byte {
 	switch kv.Value.Type() {
 	case attribute.STRING:
-		return otlpwire.AppendStr(dst, f, string(kv.Key), kv.Value.AsString())
+		return otlpwire.AppendStr(dst, f, string(kv.Key), valid(kv.Value.AsString()))
 	case attribute.INT64:
 		return otlpwire.AppendInt(dst, f, string(kv.Key), kv.Value.AsInt64())
 	case attribute.BOOL:
@@ -45,7 +45,7 @@ func appendAttribute(dst []byte, f otlpwire.Field, kv attribute.KeyValue) []byte
 func appendValue(dst []byte, v attribute.Value) []byte {
 	switch v.Type() {
 	case attribute.STRING:
-		return otlpwire.AppendBytes(dst, otlpwire.ValueStr, v.AsString())
+		return otlpwire.AppendBytes(dst, otlpwire.ValueStr, valid(v.AsString()))
 	case attribute.BYTESLICE:
 		return otlpwire.AppendBytes(dst, otlpwire.ValueBytes, v.AsByteSlice())
 	case attribute.INT64:

@@ -3,6 +3,8 @@ package span
 import (
 	"encoding/binary"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/tailgate-otel/tailgate/internal/otlpwire"
 )
@@ -15,12 +17,23 @@ func NewKey(name string) Key {
 	return Key{name, string(otlpwire.AppendBytes([]byte(nil), otlpwire.KeyValueKey, name))}
 }
 
+// valid returns s with what is not UTF-8 replaced. Paths, hosts and user agents are whatever bytes clients send, and a
+// receiver that decodes strictly refuses a whole request for one such string; the SDK's exporter cannot even encode it.
+func valid(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
 // maxShort is the greatest length of a message that takes one byte.
 const maxShort = 127
 
 // appendStr appends a string attribute of a span. While the whole is at most 127 bytes long, as nearly all are, every
-// length is one byte at a place that is known: that takes 12 ns where otlpwire.AppendStr, which computes sizes, takes 40.
+// length is one byte at a place that is known: BenchmarkRequest took 460 ns with otlpwire.AppendStr, which computes sizes,
+// and 360 with this.
 func (k Key) appendStr(dst []byte, value string) []byte {
+	value = valid(value)
 	n := len(k.field) + 4 + len(value)
 	if n > maxShort {
 		return otlpwire.AppendStr(dst, otlpwire.SpanAttributes, k.name, value)
@@ -41,6 +54,9 @@ func (k Key) appendStr(dst []byte, value string) []byte {
 func (k Key) appendJoined(dst []byte, parts []string) []byte {
 	n := 0
 	for _, p := range parts {
+		if !utf8.ValidString(p) {
+			return k.appendStr(dst, strings.Join(parts, ""))
+		}
 		n += len(p)
 	}
 	inValue := otlpwire.SizeBytes(otlpwire.ValueStr, n)

@@ -46,7 +46,7 @@ func (r *Record) Begin(c tracecontext.Context, kind trace.SpanKind, name string,
 	if !r.recording {
 		return
 	}
-	r.kind, r.name, r.start = kind, name, start
+	r.kind, r.name, r.start = kind, valid(name), start
 	r.status, r.message, r.numBlocks = codes.Unset, "", 0
 	r.extra = r.inline[:0]
 }
@@ -58,14 +58,14 @@ func (r *Record) Context() *tracecontext.Context { return &r.context }
 func (r *Record) Recording() bool { return r.recording }
 
 // SetName replaces the span's name.
-func (r *Record) SetName(name string) { r.name = name }
+func (r *Record) SetName(name string) { r.name = valid(name) }
 
 // SetStatus sets the span's status. As in OpenTelemetry's API only an error has a message.
 func (r *Record) SetStatus(code codes.Code, message string) {
 	if code != codes.Error {
 		message = ""
 	}
-	r.status, r.message = code, message
+	r.status, r.message = code, valid(message)
 }
 
 // Block adds the attributes of b, without copying them. After the fourth block the attributes are copied.
@@ -122,7 +122,7 @@ func (r *Record) Event(name string, at time.Time, attrs ...attribute.KeyValue) {
 	}
 	dst, m := otlpwire.Begin(r.extra, otlpwire.SpanEvents, 0)
 	dst = otlpwire.AppendFixed64(dst, otlpwire.EventTime, uint64(r.unixNano(at)))
-	dst = otlpwire.AppendText(dst, otlpwire.EventName, name)
+	dst = otlpwire.AppendText(dst, otlpwire.EventName, valid(name))
 	for _, kv := range attrs {
 		dst = appendAttribute(dst, otlpwire.EventAttributes, kv)
 	}

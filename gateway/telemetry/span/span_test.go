@@ -308,6 +308,29 @@ func TestAgain(t *testing.T) {
 	}
 }
 
+// TestInvalidUTF8: bytes that clients send cannot make a request that the official decoder refuses.
+func TestInvalidUTF8(t *testing.T) {
+	const bad = "a\xffb"
+	sender := &decoded{}
+	e := span.Start(span.Settings{Sender: sender})
+	var r span.Record
+	r.Begin(always.Begin(nil), trace.SpanKindServer, bad, time.Now())
+	r.Block(span.NewBlock(attribute.String("block", bad)))
+	r.Str(payload, bad)
+	r.Join(payload, "x", bad)
+	r.Attribute(attribute.StringSlice("list", []string{bad}))
+	r.Event(bad, time.Now(), attribute.String("k", bad))
+	r.SetStatus(codes.Error, bad)
+	e.End(&r, time.Now())
+	if s := shutdown(t, e); s.Exported != 1 {
+		t.Fatalf("%+v, want the span exported", s)
+	}
+	s := sender.ResourceSpans[0].ScopeSpans[0].Spans[0]
+	if got := s.Attributes[1].Value.GetStringValue(); got != "a\uFFFDb" || s.Name != got {
+		t.Errorf("%q arrived for %q", got, bad)
+	}
+}
+
 func TestEndAllocatesNothing(t *testing.T) {
 	var sent atomic.Int64
 	e := span.Start(span.Settings{Sender: sendFunc(func(_ context.Context, b []byte) (int64, error) {
