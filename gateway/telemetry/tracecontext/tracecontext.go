@@ -81,8 +81,8 @@ func (c *Context) Linked() bool { return c.LinkTraceID.IsValid() }
 
 // Begin returns the context of the server span of a request with header h, which it only reads.
 //
-// The random flag is not set on traces that begin here, although their ids are random: OpenTelemetry's Go SDK before 1.44
-// and others refuse a traceparent with a flag that Trace Context level 1 does not know.
+// The random flag is not set on traces that begin here, although their ids are random: the SDK does not set it either, and
+// receivers of Trace Context level 1 may refuse a traceparent with a flag that they do not know.
 func (p *Policy) Begin(h http.Header) Context {
 	var r remote
 	if p.settings.Trust != Ignore {
