@@ -27,16 +27,17 @@ func TCP(address string) Check {
 // PING checks a server that speaks Redis' protocol: it must answer PONG, or that it wants a password first. A server that is
 // loading its data, or whose master is down, answers otherwise and does not count as working.
 func PING(address string) Check {
-	return func(ctx context.Context) (err error) {
+	return func(ctx context.Context) error {
 		c, err := dial(ctx, address)
 		if err != nil {
 			return err
 		}
 		defer c.Close() //nolint:errcheck // nothing was written that could be lost
-		if _, err = c.Write([]byte("*1\r\n$4\r\nPING\r\n")); err != nil {
+		defer context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })()
+		if _, err := c.Write([]byte("*1\r\n$4\r\nPING\r\n")); err != nil {
 			return fmt.Errorf("send PING: %w", err)
 		}
-		line, err := bufio.NewReaderSize(io.LimitReader(c, 512), 512).ReadString('\n')
+		line, err := bufio.NewReader(io.LimitReader(c, 512)).ReadString('\n')
 		if err != nil {
 			return fmt.Errorf("read the answer to PING: %w", err)
 		}
@@ -47,14 +48,12 @@ func PING(address string) Check {
 	}
 }
 
-// dial connects and lets the connection end with ctx.
 func dial(ctx context.Context, address string) (net.Conn, error) {
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) }) // ctx of a probe ends when it is over
 	return c, nil
 }
 
@@ -91,9 +90,12 @@ func HTTP(s HTTPSettings) (Check, error) {
 	}
 	req.Host = s.Host
 	req.Header.Set("User-Agent", "tailgate-gateway-probe")
-	t := &http.Transport{DisableKeepAlives: true, TLSClientConfig: s.TLS}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
 	return func(ctx context.Context) error {
-		res, err := t.RoundTrip(req.Clone(ctx))
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		res, err := once(ctx, s.TLS, protocols).RoundTrip(req.Clone(ctx))
 		if err != nil {
 			return fmt.Errorf("ask: %w", err)
 		}
@@ -113,4 +115,21 @@ func HTTP(s HTTPSettings) (Check, error) {
 		}
 		return nil
 	}, nil
+}
+
+// once is a transport for one request, whose connection ends with ctx. A transport kept over probes would go on connecting
+// for a request that is over, and would keep a connection whose server never ends an HTTP/2 stream.
+func once(ctx context.Context, t *tls.Config, p *http.Protocols) *http.Transport {
+	return &http.Transport{
+		TLSClientConfig: t.Clone(), // transports write into it
+		Protocols:       p,
+		DialContext: func(_ context.Context, _, address string) (net.Conn, error) {
+			c, err := dial(ctx, address)
+			if err != nil {
+				return nil, err
+			}
+			context.AfterFunc(ctx, func() { _ = c.Close() })
+			return c, nil
+		},
+	}
 }

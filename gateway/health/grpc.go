@@ -33,19 +33,20 @@ func GRPC(s GRPCSettings) (Check, error) {
 	if err != nil {
 		return nil, fmt.Errorf("url: %w", err)
 	}
-	t := &http.Transport{TLSClientConfig: s.TLS, Protocols: new(http.Protocols)}
+	protocols := new(http.Protocols)
 	switch u.Scheme {
 	case "http":
-		t.Protocols.SetUnencryptedHTTP2(true)
+		protocols.SetUnencryptedHTTP2(true)
 	case "https":
-		t.Protocols.SetHTTP2(true)
+		protocols.SetHTTP2(true)
 	default:
 		return nil, fmt.Errorf("url: %q must begin with http:// or https://", s.URL)
 	}
 	call := u.JoinPath("/grpc.health.v1.Health/Check").String()
 	message := frame(s.Service)
 	return func(ctx context.Context) error {
-		defer t.CloseIdleConnections() // the next probe must connect anew
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, call, bytes.NewReader(message))
 		if err != nil {
 			return fmt.Errorf("url: %w", err)
@@ -53,7 +54,7 @@ func GRPC(s GRPCSettings) (Check, error) {
 		req.Header.Set("Content-Type", "application/grpc")
 		req.Header.Set("Te", "trailers")
 		req.Header.Set("User-Agent", "tailgate-gateway-probe")
-		res, err := t.RoundTrip(req)
+		res, err := once(ctx, s.TLS, protocols).RoundTrip(req)
 		if err != nil {
 			return fmt.Errorf("ask: %w", err)
 		}
