@@ -10,8 +10,9 @@
 //
 // Goroutines: none for a request without a body or with one of a known length up to 16 KiB, which is read before a
 // connection is taken and sent together with the header. A larger body, or one whose end is unknown, is sent by a goroutine
-// of its own, because the endpoint may answer before it has all of it. That goroutine ends with the exchange. A client with
-// idle connections looks after them from a timer, every few seconds.
+// of its own, because the endpoint may answer before it has all of it. That goroutine ends with the exchange, as soon as
+// the body's Close or its own end lets go of a Read. A client with idle connections looks after them from a timer, every few
+// seconds.
 //
 // When MaxConns connections are in use, up to MaxWaiting requests wait for WaitTimeout, first come, first served; the rest
 // get ErrExhausted at once.

@@ -72,7 +72,9 @@ func (e *exchange) run() (*http.Response, error) {
 	if e.stop != nil {
 		e.stop()
 	}
-	e.closeBody()
+	if e.up == nil || !e.up.started {
+		e.closeBody()
+	}
 	return nil, err
 }
 
@@ -218,7 +220,7 @@ func (e *exchange) leave(reusable bool) {
 		e.spoiled.Store(true)
 		e.conn.abort()
 		if e.up != nil && e.up.started {
-			e.closeBody()
+			go e.closeBody() // closing the body of a server's request waits for a read of it, which may wait for a slow client
 		}
 	}
 	if e.parties.Add(-1) == 0 {

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -281,4 +283,49 @@ func TestCloseEndsRead(t *testing.T) {
 	if open := c.Stats().Open; open != 0 {
 		t.Errorf("%d connections open", open)
 	}
+}
+
+// TestSlowUploadHoldsNobodyUp has a body as net/http's server has it: its Close waits for a Read, and that for the client.
+func TestSlowUploadHoldsNobodyUp(t *testing.T) {
+	for name, server := range map[string]script{
+		"answered early": func(_ int, c *net.TCPConn) {
+			readHeader(c)
+			_, _ = io.WriteString(c, head+"Connection: close\r\nContent-Length: 5\r\n\r\nearly")
+		},
+		"not answered": func(_ int, c *net.TCPConn) { readHeader(c) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			address := serve(t, server)
+			c := newClient(t, h1.Settings{Address: address})
+			body := &slow{more: make(chan struct{})}
+			r := newRequest(t, http.MethodPost, address, nil)
+			r.Body, r.ContentLength = body, -1
+			got, err := observe(c, r) // returns while the body's Read still waits
+			if name == "answered early" && (err != nil || got.body != "early") || name == "not answered" && err == nil {
+				t.Errorf("got %+v, %v", got, err)
+			}
+			close(body.more)
+			eventually(t, "the upload is over", func() bool { return c.Stats().Open == 0 && body.closed.Load() })
+		})
+	}
+}
+
+type slow struct {
+	mu     sync.Mutex
+	more   chan struct{}
+	closed atomic.Bool
+}
+
+func (s *slow) Read([]byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	<-s.more
+	return 0, io.ErrUnexpectedEOF
+}
+
+func (s *slow) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed.Store(true)
+	return nil
 }

@@ -3,11 +3,14 @@ package h1_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,9 +24,28 @@ import (
 // breaks and leaves at random. What must never happen: a response that belongs to another request, or a place in the pool
 // that is lost.
 func TestNoAnswerGoesAstray(t *testing.T) {
+	serverTLS, clientTLS := testTLS(t)
+	t.Run("plain", func(t *testing.T) {
+		stress(t, nil, func(c *net.TCPConn) net.Conn { return c })
+	})
+	t.Run("tls", func(t *testing.T) {
+		stress(t, clientTLS, func(c *net.TCPConn) net.Conn { return tls.Server(c, serverTLS) })
+	})
+}
+
+// testTLS returns the configurations of a server and of a client that trusts it.
+func testTLS(t *testing.T) (server, client *tls.Config) {
+	srv := httptest.NewTLSServer(nil)
+	defer srv.Close()
+	client = &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS13}
+	client.RootCAs.AddCert(srv.Certificate())
+	return &tls.Config{Certificates: srv.TLS.Certificates, MinVersion: tls.VersionTLS13}, client
+}
+
+func stress(t *testing.T, secure *tls.Config, wrap func(*net.TCPConn) net.Conn) {
 	const workers, requests, conns = 16, 150, 8
-	address := serve(t, func(n int, c *net.TCPConn) { misbehave(rand.New(rand.NewPCG(uint64(n), 5)), c) })
-	c := newClient(t, h1.Settings{Address: address, MaxConns: conns, MaxWaiting: workers, WaitTimeout: 10 * time.Second, HeaderTimeout: 5 * time.Second})
+	address := serve(t, func(n int, c *net.TCPConn) { misbehave(rand.New(rand.NewPCG(uint64(n), 5)), wrap(c), c) })
+	c := newClient(t, h1.Settings{Address: address, TLS: secure, MaxConns: conns, MaxWaiting: workers, WaitTimeout: 10 * time.Second, HeaderTimeout: 5 * time.Second})
 	var all sync.WaitGroup
 	var whole, broken atomic.Int64
 	for w := range workers {
@@ -81,7 +103,7 @@ func provoke(t *testing.T, c *h1.Client, address string, random *rand.Rand, id s
 }
 
 // misbehave answers requests with their id, and not always to the end.
-func misbehave(random *rand.Rand, c *net.TCPConn) {
+func misbehave(random *rand.Rand, c net.Conn, socket *net.TCPConn) {
 	in := bufio.NewReader(c)
 	for {
 		r, err := http.ReadRequest(in)
@@ -110,7 +132,7 @@ func misbehave(random *rand.Rand, c *net.TCPConn) {
 		case 0:
 			return
 		case 1:
-			reset(c)
+			reset(socket)
 			return
 		}
 		if r.Body != http.NoBody {
