@@ -15,12 +15,21 @@ import (
 type upstream struct {
 	rnd     *rand.Rand
 	now     time.Time
-	workers []time.Time // when each is free
+	workers free
 	running endings
 	limit   int
 	fixed   bool // the limit does not adapt
 	a       *limit.Adaptive
 }
+
+// free are the times at which workers are: a heap, the earliest first.
+type free []time.Time
+
+func (f free) Len() int           { return len(f) }
+func (f free) Less(i, j int) bool { return f[i].Before(f[j]) }
+func (f free) Swap(i, j int)      { f[i], f[j] = f[j], f[i] }
+func (f free) Push(any)           { panic("workers are not hired") }
+func (f free) Pop() any           { panic("workers are not fired") }
 
 type ending struct {
 	at      time.Time
@@ -39,7 +48,7 @@ func (e *endings) Pop() any          { last := (*e)[len(*e)-1]; *e = (*e)[:len(*
 func newUpstream(s limit.AdaptiveSettings, workers int) *upstream {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	a := limit.NewAdaptive(s, now)
-	return &upstream{rnd: rand.New(rand.NewPCG(1, uint64(workers))), now: now, workers: make([]time.Time, workers), a: a, limit: a.Limit()}
+	return &upstream{rnd: rand.New(rand.NewPCG(1, uint64(workers))), now: now, workers: make(free, workers), a: a, limit: a.Limit()}
 }
 
 // load is a time of the simulation, and what is measured in its last third.
@@ -86,19 +95,14 @@ func (u *upstream) run(l load) seen {
 }
 
 func (u *upstream) admit(l load) {
-	first := 0
-	for i := range u.workers {
-		if u.workers[i].Before(u.workers[first]) {
-			first = i
-		}
-	}
 	begin := u.now
-	if u.workers[first].After(begin) {
-		begin = u.workers[first]
+	if first := u.workers[0]; first.After(begin) {
+		begin = first
 	}
 	service := time.Duration((0.5 + 0.5*u.rnd.ExpFloat64()) * float64(l.service)) // half of it always, half by luck
 	end := begin.Add(service)
-	u.workers[first] = end
+	u.workers[0] = end
+	heap.Fix(u.workers, 0)
 	latency := end.Sub(u.now)
 	heap.Push(&u.running, ending{end, latency, l.timeout > 0 && latency > l.timeout})
 }
@@ -114,15 +118,15 @@ func TestLimitFindsItself(t *testing.T) {
 	}{
 		{"a small one, overloaded", 8, 20, []load{{lasts: 90 * time.Second, service: 20 * time.Millisecond, rate: 1200}}},
 		{"a large one, the limit starts too low", 100, 10, []load{{lasts: 90 * time.Second, service: 50 * time.Millisecond, rate: 6000}}},
-		{"the limit starts far too high", 16, 400, []load{{lasts: 8 * time.Minute, service: 10 * time.Millisecond, rate: 5000}}},
+		{"the limit starts far too high", 16, 400, []load{{lasts: 90 * time.Second, service: 10 * time.Millisecond, rate: 5000}}},
 		{"twice as slow, and back", 32, 20, []load{
 			{lasts: 60 * time.Second, service: 20 * time.Millisecond, rate: 3200},
-			{lasts: 4 * time.Minute, service: 40 * time.Millisecond, rate: 3200},
-			{lasts: 2 * time.Minute, service: 20 * time.Millisecond, rate: 3200},
+			{lasts: 150 * time.Second, service: 40 * time.Millisecond, rate: 3200},
+			{lasts: 150 * time.Second, service: 20 * time.Millisecond, rate: 3200},
 		}},
 		{"a night between two days", 32, 20, []load{
 			{lasts: 60 * time.Second, service: 20 * time.Millisecond, rate: 3200},
-			{lasts: 10 * time.Minute, service: 20 * time.Millisecond, rate: 30},
+			{lasts: 5 * time.Minute, service: 20 * time.Millisecond, rate: 30},
 			{lasts: 60 * time.Second, service: 20 * time.Millisecond, rate: 3200},
 		}},
 	} {
@@ -151,7 +155,7 @@ func TestLimitFindsItself(t *testing.T) {
 func TestWithoutIt(t *testing.T) {
 	u := newUpstream(limit.AdaptiveSettings{Start: 400}, 16)
 	u.fixed, u.limit = true, 400
-	if got := u.run(load{lasts: time.Minute, service: 10 * time.Millisecond, rate: 5000}); got.latency < 200*time.Millisecond {
+	if got := u.run(load{lasts: 15 * time.Second, service: 10 * time.Millisecond, rate: 5000}); got.latency < 200*time.Millisecond {
 		t.Errorf("a fixed limit of 400 for 16 workers gives %s", got)
 	}
 }

@@ -82,7 +82,7 @@ func TestAgainstTokenBuckets(t *testing.T) {
 		perSecond, burst := 1<<rnd.IntN(10), 1+rnd.IntN(50) // powers of two: intervals that are whole nanoseconds
 		r := rule(t, RateSettings{Requests: perSecond, Burst: burst, By: ByClient})
 		table, twins, now := NewRates(1000), map[string]*bucket{}, epoch
-		for step := range 20_000 {
+		for step := range 5_000 {
 			now = now.Add(time.Duration(rnd.IntN(3)) * time.Second / time.Duration(64*perSecond))
 			client := fmt.Sprint(rnd.IntN(20))
 			twin := twins[client]
@@ -154,12 +154,12 @@ func TestRulesInTheirOrder(t *testing.T) {
 	}
 }
 
-// TestIdleKeysMakeRoom: a million clients that come once cost a busy one nothing, as long as the table has room for the
+// TestIdleKeysMakeRoom: 200,000 clients that come once cost a busy one nothing, as long as the table has room for the
 // busy ones; and a table that is too small says so.
 func TestIdleKeysMakeRoom(t *testing.T) {
 	table, r := NewRates(4096), rule(t, RateSettings{Requests: 10, Burst: 10, By: ByClient})
 	now, admitted := epoch, 0
-	for i := range 1_000_000 {
+	for i := range 200_000 {
 		now = now.Add(50 * time.Microsecond) // 20,000 a second: 2,000 are busy at a time, for 100 ms each
 		table.Admit([]*Rule{r}, Who{Client: fmt.Sprint(i)}, now)
 		if i%20 == 0 { // 1,000 a second
@@ -168,13 +168,13 @@ func TestIdleKeysMakeRoom(t *testing.T) {
 			}
 		}
 	}
-	if want := 10 + 10*50; admitted < want-1 || admitted > want+1 {
-		t.Errorf("the greedy client got %d in 50 s, want %d", admitted, want)
+	if want := 10 + 10*10; admitted < want-1 || admitted > want+1 {
+		t.Errorf("the greedy client got %d in 10 s, want %d", admitted, want)
 	}
-	if n := table.Lost(); n > 100 { // a busy key to each set: that eight others are there has a chance of 1 in 100,000
+	if n := table.Lost(); n > 20 { // a busy key to each set: that eight others are there has a chance of 1 in 100,000
 		t.Errorf("lost %d busy buckets", n)
 	}
-	for i := range 100_000 {
+	for i := range 50_000 {
 		table.Admit([]*Rule{r}, Who{Client: fmt.Sprint("x", i)}, now)
 	}
 	if table.Lost() == 0 {
