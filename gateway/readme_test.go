@@ -10,19 +10,21 @@ import (
 	"github.com/tailgate-otel/tailgate/gateway/config"
 )
 
-// TestReadme keeps the README honest: its example loads, and its table has every key that the configuration has.
+// TestReadme keeps the README honest: its examples load, and its table has every key that the configuration has.
 func TestReadme(t *testing.T) {
 	data, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := string(data)
-	example := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindStringSubmatch(text)
-	if example == nil {
+	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(text, -1)
+	if len(examples) == 0 {
 		t.Fatal("no YAML example")
 	}
-	if _, err := config.Parse("README.md", []byte(example[1])); err != nil {
-		t.Errorf("the example does not load: %v", err)
+	for _, example := range examples {
+		if _, err := config.Parse("README.md", []byte(example[1])); err != nil {
+			t.Errorf("an example does not load: %v\n%s", err, example[1])
+		}
 	}
 	for _, key := range keys("", reflect.TypeFor[config.Config]()) {
 		if !strings.Contains(text, "`"+key+"`") {

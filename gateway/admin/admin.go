@@ -69,7 +69,7 @@ func (a *Server) Close() {
 func Handler(s Settings) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		text(w, http.StatusOK, "gateway "+s.Version+"\n\n/healthy\n/ready\n/routes\n/endpoints\n/config\n/debug/pprof/\n")
+		text(w, http.StatusOK, "gateway "+s.Version+"\n\n/healthy\n/ready\n/routes\n/routes/explain?method=GET&url=http://shop.example/items/7\n/endpoints\n/config\n/debug/pprof/\n")
 	})
 	mux.HandleFunc("GET /healthy", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "healthy\n") })
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
@@ -80,6 +80,7 @@ func Handler(s Settings) http.Handler {
 		text(w, http.StatusServiceUnavailable, "draining\n")
 	})
 	mux.HandleFunc("GET /routes", func(w http.ResponseWriter, _ *http.Request) { reply(w, Routes(s.Snapshot())) })
+	mux.HandleFunc("GET /routes/explain", func(w http.ResponseWriter, r *http.Request) { explain(w, r, s.Snapshot()) })
 	mux.HandleFunc("GET /endpoints", func(w http.ResponseWriter, _ *http.Request) { reply(w, endpoints(s)) })
 	mux.HandleFunc("GET /config", func(w http.ResponseWriter, _ *http.Request) { reply(w, configuration(s)) })
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
@@ -101,33 +102,6 @@ func reply(w http.ResponseWriter, v any) {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	_ = e.Encode(v) // the reader went away
-}
-
-// Route is one line of the route table.
-type Route struct {
-	Name     string   `json:"name"`
-	Host     string   `json:"host"`
-	Path     string   `json:"path"`
-	Methods  []string `json:"methods,omitempty"`
-	Headers  []string `json:"headers,omitempty"`
-	Upstream string   `json:"upstream"`
-	Timeout  string   `json:"timeout"`
-}
-
-// Routes lists the routes of a snapshot in the order of its file.
-func Routes(snap *proxy.Snapshot) []Route {
-	out := make([]Route, len(snap.Routes))
-	for i, r := range snap.Routes {
-		rule := snap.Table.Rule(i)
-		out[i] = Route{Name: r.Name, Host: rule.Host, Path: r.Template, Methods: rule.Methods, Upstream: r.Upstream.Name, Timeout: r.Timeout.String()}
-		if rule.Host == "" {
-			out[i].Host = "*"
-		}
-		for _, h := range rule.Headers {
-			out[i].Headers = append(out[i].Headers, h.String())
-		}
-	}
-	return out
 }
 
 type endpoint struct {

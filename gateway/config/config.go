@@ -22,12 +22,15 @@ type Config struct {
 	TLS *TLS `yaml:"tls"`
 	// TrustForwarded passes X-Forwarded-* of the client on and appends to them. Default false: they are replaced,
 	// because at the edge anyone can write them.
-	TrustForwarded bool                `yaml:"trust_forwarded"`
-	Telemetry      Telemetry           `yaml:"telemetry"`
-	Limits         Limits              `yaml:"limits"`
-	Timeouts       Timeouts            `yaml:"timeouts"`
-	Upstreams      map[string]Upstream `yaml:"upstreams"`
-	Routes         []Route             `yaml:"routes"`
+	TrustForwarded bool `yaml:"trust_forwarded"`
+	// TenantHeader is the request header that says whose a request is, for match.tenants and {tenant}. Default: none.
+	// Anyone can write a header, so name one that something in front of the gateway sets.
+	TenantHeader string              `yaml:"tenant_header"`
+	Telemetry    Telemetry           `yaml:"telemetry"`
+	Limits       Limits              `yaml:"limits"`
+	Timeouts     Timeouts            `yaml:"timeouts"`
+	Upstreams    map[string]Upstream `yaml:"upstreams"`
+	Routes       []Route             `yaml:"routes"`
 }
 
 // TLS is the listener for encrypted connections.
@@ -165,36 +168,84 @@ type UpstreamTLS struct {
 	ServerName string `yaml:"server_name"` // default: the host of the endpoint
 }
 
-// Route sends the requests that it matches to an upstream.
+// Route sends the requests that it matches to an upstream, or elsewhere.
 type Route struct {
-	Name     string `yaml:"name"`
-	Match    Match  `yaml:"match"`
+	Name  string `yaml:"name"`
+	Match Match  `yaml:"match"`
+	// Upstream takes all requests. Exactly one of Upstream, Split and Redirect is given.
 	Upstream string `yaml:"upstream"`
+	// Split divides the requests among upstreams by weight, as for a canary.
+	Split []Share `yaml:"split"`
+	// Sticky keeps requests of a split together that have the same key: header:NAME, cookie:NAME, query:NAME, tenant or
+	// client_ip. Default: each request is on its own, and so is one without the key.
+	Sticky string `yaml:"sticky"`
+	// Redirect answers in place of an upstream, with the path that Rewrite or StripPrefix make.
+	Redirect *Redirect `yaml:"redirect"`
 	// Timeout replaces timeouts.request for this route.
 	Timeout *time.Duration `yaml:"timeout"`
 	// MaxBody replaces limits.max_body for this route.
 	MaxBody *Size `yaml:"max_body"`
 	// StripPrefix is cut off the path before it goes upstream.
 	StripPrefix string `yaml:"strip_prefix"`
+	// ReplacePrefix takes the place of StripPrefix.
+	ReplacePrefix string `yaml:"replace_prefix"`
 	// Rewrite is the path that goes upstream; {name} stands for a wildcard of match.path.
 	Rewrite string `yaml:"rewrite"`
+	// RewriteHost is the Host that the upstream sees.
+	RewriteHost string `yaml:"rewrite_host"`
+	// LiteralPaths says that the upstream takes paths as they stand: %2F is no slash to it, // not /, ;v=1 part of a name.
+	// Default false: a path that could lead to another route when it is read otherwise is answered with 400.
+	LiteralPaths bool `yaml:"literal_paths"`
+	// RequestHeaders and ResponseHeaders edit what goes upstream, and what comes back or is a redirect.
+	RequestHeaders  HeaderEdits `yaml:"request_headers"`
+	ResponseHeaders HeaderEdits `yaml:"response_headers"`
+}
+
+// Share is the part of a split that goes to one upstream.
+type Share struct {
+	Upstream string `yaml:"upstream"`
+	Weight   int    `yaml:"weight"` // its part of the sum of all weights
+}
+
+// Redirect sends the client elsewhere.
+type Redirect struct {
+	// Status is 301, 302, 307 (default: browsers do not remember it, and the method stays) or 308.
+	Status int `yaml:"status"`
+	// Scheme, Host and Port replace those of the request. Default: they stay; with a new scheme, its standard port.
+	Scheme string `yaml:"scheme"`
+	Host   string `yaml:"host"`
+	Port   int    `yaml:"port"`
+	// DropQuery leaves out the query. Default false.
+	DropQuery bool `yaml:"drop_query"`
+}
+
+// HeaderEdits are done in this order. Values may hold {client_ip}, {route}, {tenant} and the wildcards of match.path.
+type HeaderEdits struct {
+	Remove []string          `yaml:"remove"`
+	Set    map[string]string `yaml:"set"`
+	Add    map[string]string `yaml:"add"`
 }
 
 // Match says which requests a route is for. All that is given has to fit.
 type Match struct {
-	Host    string        `yaml:"host"`
-	Path    string        `yaml:"path"`
-	Prefix  string        `yaml:"prefix"`
-	Methods []string      `yaml:"methods"`
-	Headers []HeaderMatch `yaml:"headers"`
+	Host    Hosts        `yaml:"host"`
+	Path    string       `yaml:"path"`
+	Prefix  string       `yaml:"prefix"`
+	Methods []string     `yaml:"methods"`
+	Tenants []string     `yaml:"tenants"` // by tenant_header
+	Headers []ValueMatch `yaml:"headers"`
+	Query   []ValueMatch `yaml:"query"`
 }
 
-// HeaderMatch is a condition on one header. Exactly one of Value, Regex and Present is given.
-type HeaderMatch struct {
+// ValueMatch is a condition on one header or query parameter. Exactly one of Value, Prefix, Regex and Present is given;
+// Not turns it round.
+type ValueMatch struct {
 	Name    string  `yaml:"name"`
 	Value   *string `yaml:"value"`
+	Prefix  *string `yaml:"prefix"`
 	Regex   *string `yaml:"regex"`
 	Present *bool   `yaml:"present"`
+	Not     bool    `yaml:"not"`
 }
 
 // Default returns the configuration of an empty file.
@@ -229,6 +280,7 @@ func (c *Config) complete() {
 	if c.TLS != nil {
 		c.TLS.MinVersion = or(c.TLS.MinVersion, "1.3")
 	}
+	c.TenantHeader = http.CanonicalHeaderKey(c.TenantHeader)
 	for i := range c.Routes {
 		for j, h := range c.Routes[i].Match.Headers {
 			c.Routes[i].Match.Headers[j].Name = http.CanonicalHeaderKey(h.Name)

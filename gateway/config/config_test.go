@@ -107,7 +107,10 @@ func TestShopConfiguration(t *testing.T) {
 		{"GET", "/api/checkout", "", ""},
 		{"GET", "/api", "", ""},
 	} {
-		i := table.Match("127.0.0.1:8080", tc.path, tc.method, nil)
+		i, err := table.Match(&route.Request{Host: "127.0.0.1:8080", Path: tc.path, Method: tc.method})
+		if err != nil {
+			t.Error(err)
+		}
 		template, endpoint := "", ""
 		if i != route.None {
 			template, endpoint = table.Rule(i).Paths[0].Template(), c.Upstreams[c.Routes[i].Upstream].Endpoints[0]
@@ -122,32 +125,6 @@ func TestLoadNamesTheMissingFile(t *testing.T) {
 	_, err := config.Load("testdata/nowhere.yaml")
 	if err == nil || !strings.Contains(err.Error(), "testdata/nowhere.yaml: no such file") {
 		t.Errorf("got %v", err)
-	}
-}
-
-func TestRewriter(t *testing.T) {
-	for _, tc := range []struct{ match, strip, rewrite, path, want string }{
-		{"/v1/{user}/{rest...}", "", "/u/{user}/x/{rest...}", "/v1/a%2Fb/c/d", "/u/a%2Fb/x/c/d"},
-		{"/v1/{user}", "", "/fixed", "/v1/a", "/fixed"},
-		{"/v1/{rest...}", "/v1", "", "/v1/a/b", "/a/b"},
-		{"/v1/{rest...}", "/v1/", "", "/v1/", "/"},
-		{"/v1/{rest...}", "/v1", "", "/%761/a", "/a"},
-		{"/v1", "/v1", "", "/v1", "/"},
-		{"/v1/{user}", "", "", "/v1/a", ""},
-	} {
-		p, err := route.ParsePattern(tc.match)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := config.Route{StripPrefix: tc.strip, Rewrite: tc.rewrite}
-		rewrite := r.Rewriter(route.Rule{Paths: []route.Pattern{p}})
-		got := ""
-		if rewrite != nil {
-			got = rewrite(tc.path)
-		}
-		if got != tc.want {
-			t.Errorf("%+v: got %q", tc, got)
-		}
 	}
 }
 

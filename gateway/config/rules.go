@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/tailgate-otel/tailgate/gateway/route"
@@ -37,7 +38,7 @@ func (c *Config) checkRoutes(k *checker) {
 		names[r.Name] = i
 		rules[i] = compile(k, path, r)
 		c.checkTarget(k, path, r)
-		checkRewrite(k, path, r, rules[i])
+		checkPlan(k, path, r, rules[i])
 	}
 	_, err := route.Build(rules)
 	for _, conflict := range conflicts(err) {
@@ -49,21 +50,90 @@ func (c *Config) checkTarget(k *checker, path string, r *Route) {
 	if r.Name == "" {
 		k.add(path+".name", "missing: the name is how the admin page and the logs speak of the route")
 	}
-	if _, ok := c.Upstreams[r.Upstream]; !ok {
-		k.add(path+".upstream", "unknown upstream %q%s", r.Upstream, yamlkeys.DidYouMean(r.Upstream, sortedKeys(c.Upstreams)))
+	targets := 0
+	for _, given := range []bool{r.Upstream != "", len(r.Split) > 0, r.Redirect != nil} {
+		if given {
+			targets++
+		}
+	}
+	switch {
+	case targets == 0:
+		k.add(path+".upstream", "missing: name an upstream, or give split or redirect")
+	case targets > 1:
+		k.add(path, "give exactly one of upstream, split and redirect")
+	case r.Upstream != "":
+		c.checkUpstreamName(k, path+".upstream", r.Upstream)
+	case len(r.Split) > 0:
+		c.checkSplit(k, path, r)
+	}
+	if len(r.Match.Tenants) > 0 && c.TenantHeader == "" {
+		k.add(path+".match.tenants", "no request has a tenant: name the header that says it as tenant_header")
 	}
 	if r.Timeout != nil && *r.Timeout < 0 {
 		k.add(path+".timeout", "must not be negative; 0s means none")
 	}
 }
 
-func compile(k *checker, path string, r *Route) route.Rule {
-	rule := route.Rule{Name: r.Name, Methods: r.Match.Methods}
-	host, err := route.ParseHost(r.Match.Host)
-	if err != nil {
-		k.add(path+".match.host", "%s", err)
+func (c *Config) checkUpstreamName(k *checker, path, name string) {
+	if _, ok := c.Upstreams[name]; !ok {
+		k.add(path, "unknown upstream %q%s", name, yamlkeys.DidYouMean(name, sortedKeys(c.Upstreams)))
 	}
-	rule.Host = host
+}
+
+func (c *Config) checkSplit(k *checker, path string, r *Route) {
+	for i, s := range r.Split {
+		here := fmt.Sprintf("%s.split[%d].upstream", path, i)
+		c.checkUpstreamName(k, here, s.Upstream)
+		if slices.ContainsFunc(r.Split[:i], func(other Share) bool { return other.Upstream == s.Upstream }) {
+			k.add(here, "%q stands twice", s.Upstream)
+		}
+	}
+	sticky, err := r.sticky()
+	if err != nil {
+		k.add(path+".sticky", "%s", err)
+	}
+	if _, err := route.NewSplit(r.shares(), sticky); err != nil {
+		k.add(path+".split", "%s", err)
+	}
+}
+
+// NewSplit compiles the split of a route, which must have one.
+func (r *Route) NewSplit() (*route.Split, error) {
+	sticky, err := r.sticky()
+	if err != nil {
+		return nil, fmt.Errorf("sticky: %w", err)
+	}
+	s, err := route.NewSplit(r.shares(), sticky)
+	if err != nil {
+		return nil, fmt.Errorf("split: %w", err)
+	}
+	return s, nil
+}
+
+func (r *Route) sticky() (route.Sticky, error) {
+	if r.Sticky == "" {
+		return route.Sticky{}, nil
+	}
+	return route.ParseSticky(r.Sticky)
+}
+
+func (r *Route) shares() []route.Share {
+	out := make([]route.Share, len(r.Split))
+	for i, s := range r.Split {
+		out[i] = route.Share{Name: s.Upstream, Weight: s.Weight}
+	}
+	return out
+}
+
+func compile(k *checker, path string, r *Route) route.Rule {
+	rule := route.Rule{Name: r.Name, Methods: r.Match.Methods, Tenants: r.Match.Tenants, LiteralPaths: r.LiteralPaths}
+	for _, text := range r.Match.Host {
+		host, err := route.ParseHost(text)
+		if err != nil {
+			k.add(path+".match.host", "%s", err)
+		}
+		rule.Hosts = append(rule.Hosts, host)
+	}
 	rule.Paths = compilePaths(k, path+".match", r.Match)
 	for i, m := range r.Match.Methods {
 		if !isToken(m) || m != strings.ToUpper(m) {
@@ -71,7 +141,21 @@ func compile(k *checker, path string, r *Route) route.Rule {
 		}
 	}
 	for i, h := range r.Match.Headers {
-		rule.Headers = append(rule.Headers, compileHeader(k, fmt.Sprintf("%s.match.headers[%d]", path, i), h))
+		here := fmt.Sprintf("%s.match.headers[%d]", path, i)
+		switch {
+		case !isToken(h.Name):
+			k.add(here+".name", "%q is not the name of a header", h.Name)
+		case h.Name == "Host":
+			k.add(here+".name", "the Host header is matched by match.host")
+		}
+		rule.Headers = append(rule.Headers, compileValue(k, here, h))
+	}
+	for i, q := range r.Match.Query {
+		here := fmt.Sprintf("%s.match.query[%d]", path, i)
+		if q.Name == "" {
+			k.add(here+".name", "missing: the name of the query parameter")
+		}
+		rule.Query = append(rule.Query, compileValue(k, here, q))
 	}
 	return rule
 }
@@ -101,33 +185,34 @@ func compilePaths(k *checker, path string, m Match) []route.Pattern {
 	return patterns
 }
 
-func compileHeader(k *checker, path string, h HeaderMatch) route.Header {
-	out := route.Header{Name: h.Name, Present: h.Present}
+func compileValue(k *checker, path string, m ValueMatch) route.Condition {
+	c := route.Condition{Name: m.Name, Not: m.Not}
 	given := 0
-	for _, is := range []bool{h.Value != nil, h.Regex != nil, h.Present != nil} {
-		if is {
-			given++
-		}
+	if m.Value != nil {
+		c.Text = *m.Value
+		given++
 	}
-	switch {
-	case !isToken(h.Name):
-		k.add(path+".name", "%q is not the name of a header", h.Name)
-	case h.Name == "Host":
-		k.add(path+".name", "the Host header is matched by match.host")
-	case given != 1:
-		k.add(path, "give exactly one of value, regex and present")
+	if m.Prefix != nil {
+		c.Test, c.Text = route.Starts, *m.Prefix
+		given++
 	}
-	if h.Value != nil {
-		out.Value = *h.Value
+	if m.Present != nil {
+		c.Test, c.Not = route.Present, m.Not == *m.Present
+		given++
 	}
-	if h.Regex != nil {
-		re, err := regexp.Compile(*h.Regex)
+	if m.Regex != nil {
+		given++
+		re, err := regexp.Compile(*m.Regex)
 		if err != nil {
 			k.add(path+".regex", "%s", err)
+			return c
 		}
-		out.Regex = re
+		c.Test, c.Regex = route.Matches, re
 	}
-	return out
+	if given != 1 {
+		k.add(path, "give exactly one of value, prefix, regex and present")
+	}
+	return c
 }
 
 func conflicts(err error) []*route.ConflictError {

@@ -44,6 +44,24 @@ func (s Size) String() string {
 	return strconv.FormatInt(int64(s), 10) + "B"
 }
 
+// Hosts is one host or a list of them.
+type Hosts []string
+
+// UnmarshalYAML reads a word or a list of words.
+func (h *Hosts) UnmarshalYAML(n *yaml.Node) error {
+	words := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		words = n.Content
+	}
+	for _, w := range words {
+		if w.Kind != yaml.ScalarNode {
+			return scalarError(w, "want a host or a list of hosts, as in [shop.example, \"*.shop.example\"]")
+		}
+		*h = append(*h, w.Value)
+	}
+	return nil
+}
+
 // Level is a log level: debug, info, warn or error.
 type Level slog.Level
 

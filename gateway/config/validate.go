@@ -34,6 +34,9 @@ func (c *Config) problems() []problem {
 	k := &checker{}
 	k.address("listen", c.Listen)
 	k.address("admin", c.Admin)
+	if c.TenantHeader != "" && !isToken(c.TenantHeader) {
+		k.add("tenant_header", "%q is not the name of a header", c.TenantHeader)
+	}
 	c.checkTLS(k)
 	c.checkTelemetry(k)
 	c.checkLimits(k)

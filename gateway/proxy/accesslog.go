@@ -23,7 +23,10 @@ func (ex *exchange) logAccess(status int, errorType string, d time.Duration, rec
 		slog.Int64("received", received), slog.Int64("sent", ex.out.bytes.Load()),
 	}
 	if ex.route != nil {
-		attrs = append(attrs, slog.String("route", ex.route.Name), slog.String("upstream", ex.route.Upstream.Name), slog.Int("attempts", len(ex.tried)))
+		attrs = append(attrs, slog.String("route", ex.route.Name))
+	}
+	if ex.upstream != nil {
+		attrs = append(attrs, slog.String("upstream", ex.upstream.Name), slog.Int("attempts", len(ex.tried)))
 	}
 	if n := len(ex.tried); n > 0 {
 		attrs = append(attrs, slog.String("endpoint", ex.tried[n-1].URL.Host))

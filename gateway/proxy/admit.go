@@ -12,8 +12,8 @@ func (ex *exchange) admit() *answer {
 	switch r := ex.in; {
 	case r.Method == http.MethodConnect:
 		return &answer{status: http.StatusBadRequest, reject: telemetry.RejectBadRequest, detail: "This is a gateway for certain services, not a forward proxy: CONNECT is not served."}
-	case hasDotSegment(r.URL.Path):
-		return &answer{status: http.StatusBadRequest, reject: telemetry.RejectBadRequest, detail: "The path has a . or .. segment. Send the path that is meant."}
+	case ex.badPath != nil:
+		return &answer{status: http.StatusBadRequest, reject: telemetry.RejectBadRequest, detail: ex.badPath.Error()}
 	case ex.route == nil:
 		return ex.noRoute()
 	case hops(r.Header) >= ex.snap.Config.Limits.MaxHops:
@@ -28,7 +28,7 @@ func (ex *exchange) admit() *answer {
 }
 
 func (ex *exchange) noRoute() *answer {
-	allowed := ex.snap.Table.AllowedMethods(ex.in.Host, ex.in.URL.EscapedPath(), ex.in.Header)
+	allowed := ex.snap.Table.Allowed(&ex.ask)
 	if len(allowed) == 0 {
 		return &answer{status: http.StatusNotFound, reject: telemetry.RejectNoRoute, detail: "No route matches this host, path and headers."}
 	}
@@ -37,20 +37,6 @@ func (ex *exchange) noRoute() *answer {
 
 func tooLarge() *answer {
 	return &answer{status: http.StatusRequestEntityTooLarge, reject: telemetry.RejectBodyLimit, detail: "The request body is larger than this route accepts."}
-}
-
-// hasDotSegment says whether a decoded path has a segment that servers resolve. Such a path could match one route here
-// and mean another one upstream. Backslashes count as slashes, as some servers read them so.
-func hasDotSegment(path string) bool {
-	if !strings.Contains(path, ".") {
-		return false
-	}
-	for part := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
-		if part == "." || part == ".." {
-			return true
-		}
-	}
-	return false
 }
 
 func isH2CUpgrade(h http.Header) bool {

@@ -25,7 +25,7 @@ type attempts struct{}
 // so that it has seen nothing of the request, or when a request that may be repeated broke before its response.
 func (attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 	ex := exchangeOf(r.Context())
-	set := ex.route.Upstream
+	set := ex.upstream
 	for {
 		endpoint := set.Pick(ex.tried)
 		if endpoint == nil {
@@ -98,7 +98,9 @@ func (a *attempt) prepare(r *http.Request, resend int) {
 	if resend > 0 {               // goroutines of the last attempt's connection may still read the old header
 		out.Header = r.Header.Clone()
 	}
-	if a.ex.route.Upstream.HostOfEndpoint {
+	if host := a.ex.route.Plan.Host(); host != "" {
+		out.Host = host
+	} else if a.ex.upstream.HostOfEndpoint {
 		out.Host = u.Host
 	}
 	if body := a.ex.body; body != nil {

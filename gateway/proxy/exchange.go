@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/tailgate-otel/tailgate/gateway/rewrite"
 	"github.com/tailgate-otel/tailgate/gateway/route"
 	"github.com/tailgate-otel/tailgate/gateway/upstream"
 	"github.com/tailgate-otel/tailgate/telemetry"
@@ -22,6 +23,10 @@ type exchange struct {
 	h     *Handler
 	snap  *Snapshot
 	route *Route // nil: none matched
+
+	ask      route.Request // what the route was found by
+	badPath  error         // why the path is refused
+	upstream *upstream.Set // nil: no route, or one that redirects
 
 	in   *http.Request // as the client sent it, with ctx, which leads back to the exchange
 	out  *responseWriter
@@ -49,10 +54,7 @@ type outcome struct {
 // begin takes the snapshot, finds the route and opens the span.
 func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	ex := &exchange{h: h, snap: h.current.Load(), start: time.Now()}
-	i := ex.snap.Table.Match(r.Host, r.URL.EscapedPath(), r.Method, r.Header)
-	if i != route.None {
-		ex.route = &ex.snap.Routes[i]
-	}
+	ex.match(r)
 	ctx, cancel := context.WithCancelCause(r.Context())
 	ex.cancel = cancel
 	ex.ctx, ex.span = ex.startServerSpan(ctx, r)
@@ -66,6 +68,42 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 		_ = ex.out.control.SetReadDeadline(ex.start.Add(ex.snap.Config.Timeouts.Read)) // not supported by writers of tests only
 	}
 	return ex
+}
+
+// match finds the route of a request and the upstream that it goes to.
+func (ex *exchange) match(r *http.Request) {
+	ex.ask = route.Request{Method: r.Method, Host: r.Host, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Header: r.Header,
+		ClientIP: clientIP(r, ex.snap.Config.TrustForwarded)}
+	if name := ex.snap.Config.TenantHeader; name != "" {
+		ex.ask.Tenant = r.Header.Get(name)
+	}
+	var i int
+	if i, ex.badPath = ex.snap.Table.Match(&ex.ask); i == route.None {
+		return
+	}
+	ex.route = &ex.snap.Routes[i]
+	ex.upstream = ex.route.pick(&ex.ask)
+}
+
+// rewriting is what the plan of the route works on.
+func (ex *exchange) rewriting() *rewrite.Request {
+	q := &ex.ask
+	return &rewrite.Request{Path: q.Path, Query: q.Query, Host: q.Host, Scheme: scheme(ex.in), ClientIP: q.ClientIP, Tenant: q.Tenant}
+}
+
+// redirect sends the client elsewhere.
+func (ex *exchange) redirect() {
+	q := ex.rewriting()
+	status, location := ex.route.Plan.Redirect(q)
+	if location == "" {
+		ex.answer(answer{status: http.StatusBadRequest, reject: telemetry.RejectBadRequest, detail: "The Host header is not the name of a host."})
+		return
+	}
+	h := ex.out.Header()
+	h.Set("Location", location)
+	h.Set("Content-Length", "0")
+	ex.route.Plan.EditResponse(h, q)
+	ex.out.WriteHeader(status)
 }
 
 // arm starts the timeout of the exchange and puts the limits on the request body.

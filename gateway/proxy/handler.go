@@ -54,8 +54,13 @@ func New(s Settings, first *Snapshot) *Handler {
 	h := &Handler{tracer: s.Tracer.Tracer(gatewaytelemetry.Scope), metrics: s.Metrics, logger: s.Logger}
 	h.current.Store(first)
 	h.forward = &httputil.ReverseProxy{
-		Rewrite:       rewrite,
-		Transport:     attempts{},
+		Rewrite:   rewriteRequest,
+		Transport: attempts{},
+		ModifyResponse: func(res *http.Response) error {
+			ex := exchangeOf(res.Request.Context())
+			ex.route.Plan.EditResponse(res.Header, ex.rewriting())
+			return nil
+		},
 		FlushInterval: flushInterval,
 		BufferPool:    &buffers{},
 		ErrorHandler:  func(_ http.ResponseWriter, r *http.Request, err error) { exchangeOf(r.Context()).fail(err) },
@@ -76,6 +81,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() { ex.end(recover()) }()
 	if refusal := ex.admit(); refusal != nil {
 		ex.answer(*refusal)
+		return
+	}
+	if ex.upstream == nil {
+		ex.redirect()
 		return
 	}
 	ex.arm()

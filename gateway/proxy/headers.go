@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -13,12 +14,12 @@ import (
 // replicas is noticed too.
 const pseudonym = "tailgate-gateway"
 
-// rewrite makes the request that goes upstream. The endpoint is filled in by each attempt.
-func rewrite(p *httputil.ProxyRequest) {
+// rewriteRequest makes the request that goes upstream. The endpoint is filled in by each attempt.
+func rewriteRequest(p *httputil.ProxyRequest) {
 	ex := exchangeOf(p.In.Context())
 	out := p.Out
-	if ex.route.Rewrite != nil {
-		setPath(out.URL, ex.route.Rewrite(p.In.URL.EscapedPath()))
+	if plan := ex.route.Plan; plan.ChangesPath() {
+		setPath(out.URL, plan.Path(ex.ask.Path))
 	}
 	forwarded(p, ex.snap.Config.TrustForwarded)
 	out.Header.Add("Via", viaVersion(p.In)+" "+pseudonym)
@@ -28,6 +29,21 @@ func rewrite(p *httputil.ProxyRequest) {
 	if ex.snap.Config.Telemetry.TrustInboundTrace == config.TrustIgnore {
 		out.Header.Del("Baggage")
 	}
+	ex.route.Plan.EditRequest(out.Header, ex.rewriting())
+}
+
+// clientIP is the address of the client: that of the connection, or with trust what the proxy in front of us saw, which
+// is the last it wrote.
+func clientIP(r *http.Request, trust bool) string {
+	if lines := r.Header["X-Forwarded-For"]; trust && len(lines) > 0 {
+		last := lines[len(lines)-1]
+		return strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr // of a test or of a listener without ports
+	}
+	return host
 }
 
 func setPath(u *url.URL, escaped string) {

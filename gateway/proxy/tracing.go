@@ -119,8 +119,10 @@ func (ex *exchange) serverAttributes(r *http.Request) []attribute.KeyValue {
 		attrs = append(attrs, attrUserAgent.String(agent))
 	}
 	if ex.route != nil {
-		attrs = append(attrs, attribute.String(telemetry.AttrHTTPRoute.Key, ex.route.Template),
-			attribute.String(telemetry.AttrGatewayUpstream.Key, ex.route.Upstream.Name))
+		attrs = append(attrs, attribute.String(telemetry.AttrHTTPRoute.Key, ex.route.Template))
+	}
+	if ex.upstream != nil {
+		attrs = append(attrs, attribute.String(telemetry.AttrGatewayUpstream.Key, ex.upstream.Name))
 	}
 	return attrs
 }

@@ -202,7 +202,7 @@ func TestHostAndPathThatGoUpstream(t *testing.T) {
 upstreams: { client: { endpoints: ["$up"] }, endpoint: { endpoints: ["$up"], host: endpoint } }
 routes:
   - { name: a, match: { path: "/a/{rest...}" }, upstream: client, strip_prefix: /a }
-  - { name: b, match: { path: "/b/{x}" }, upstream: endpoint, rewrite: "/new/{x}/end" }
+  - { name: b, match: { path: "/b/{x}" }, upstream: endpoint, rewrite: "/new/{x}/end", literal_paths: true }
 `, "up", up).start()
 	for path, want := range map[string]string{
 		"/a/x%2Fy?q=1": strings.TrimPrefix(r.URL, "http://") + " /x%2Fy?q=1",

@@ -89,12 +89,13 @@ func literalSegment(part string) (segment, error) {
 		return segment{}, fmt.Errorf("segment %q: a wildcard is a whole segment, as in {id}", part)
 	case part == "":
 		return segment{}, fmt.Errorf("two slashes in a row")
-	case part == "." || part == "..":
-		return segment{}, fmt.Errorf("segment %q can never match: such requests are refused", part)
 	}
-	text, ok := unescape(part)
-	if !ok {
+	text, broken := decode(part)
+	if broken {
 		return segment{}, fmt.Errorf("segment %q: not a valid percent encoding", part)
+	}
+	if checkPath("/"+part) != nil {
+		return segment{}, fmt.Errorf("segment %q can never match: such requests are refused", part)
 	}
 	return segment{literal, text}, nil
 }
@@ -112,6 +113,9 @@ func isName(s string) bool {
 // Template is the value of http.route for the pattern: its text, without the {$} that says nothing to a reader.
 func (p Pattern) Template() string { return strings.TrimSuffix(p.text, "{$}") }
 
+// String is the pattern as it was written.
+func (p Pattern) String() string { return p.text }
+
 // Names lists the wildcards of the pattern from left to right.
 func (p Pattern) Names() []string {
 	var names []string
@@ -123,25 +127,25 @@ func (p Pattern) Names() []string {
 	return names
 }
 
-// Values returns what the wildcards stand for in escapedPath, in the order of Names and still percent-encoded. It is
-// meant for a path that the pattern matches; nil for any other.
-func (p Pattern) Values(escapedPath string) []string {
-	var values []string
+// AppendValues appends to dst what the wildcards stand for in escapedPath, in the order of Names and still
+// percent-encoded. It is meant for a path that the pattern matches; of any other it appends what comes before the
+// difference.
+func (p Pattern) AppendValues(dst []string, escapedPath string) []string {
 	rest, ok := strings.CutPrefix(escapedPath, "/")
 	for _, s := range p.segments {
 		if !ok {
-			return nil
+			return dst
 		}
 		if s.kind == remainder {
-			return append(values, rest)
+			return append(dst, rest)
 		}
 		var part string
 		part, rest, ok = strings.Cut(rest, "/")
 		if s.kind == wildcard {
-			values = append(values, part)
+			dst = append(dst, part)
 		}
 	}
-	return values
+	return dst
 }
 
 // shape identifies the paths that the pattern matches: wildcard names do not count.

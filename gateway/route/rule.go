@@ -2,53 +2,23 @@ package route
 
 import (
 	"fmt"
-	"net/http"
-	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// Rule is one route: it matches a request whose host, path, method and headers all fit.
+// Rule is one route: it matches a request for which everything that is given here fits.
 type Rule struct {
 	Name    string
-	Host    string    // exact, *.example.com, or empty or * for any host
-	Paths   []Pattern // one of them has to match
-	Methods []string  // upper case; none for any method
-	Headers []Header  // all of them have to match
-}
-
-// Header is a predicate on the values of one header. Exactly one of Value, Regex and Present decides.
-type Header struct {
-	Name    string         // canonical
-	Value   string         // one value equals it
-	Regex   *regexp.Regexp // one value matches it
-	Present *bool          // there is a value, or there is none
-}
-
-// Matches says whether the headers satisfy the predicate.
-func (p Header) Matches(h http.Header) bool {
-	values := h[p.Name]
-	if p.Present != nil {
-		return *p.Present == (len(values) > 0)
-	}
-	for _, v := range values {
-		if p.Regex != nil && p.Regex.MatchString(v) || p.Regex == nil && v == p.Value {
-			return true
-		}
-	}
-	return false
-}
-
-func (p Header) String() string {
-	switch {
-	case p.Present != nil && !*p.Present:
-		return "no " + p.Name
-	case p.Present != nil:
-		return p.Name
-	case p.Regex != nil:
-		return p.Name + "~" + p.Regex.String()
-	}
-	return p.Name + "=" + p.Value
+	Hosts   []string    // as ParseHost returns them; none for any host
+	Paths   []Pattern   // one of them has to match
+	Methods []string    // upper case; none for any method
+	Tenants []string    // none for any tenant, and for requests without one
+	Headers []Condition // all of them have to hold
+	Query   []Condition // all of them have to hold
+	// LiteralPaths says that what is behind this rule takes a path as it stands: it does not take %2F for a slash, //
+	// for /, and so on. Then paths pass that would be refused as ambiguous.
+	LiteralPaths bool
 }
 
 // ParseHost checks a host pattern and returns it as the table keeps it: lower case, empty for any host.
@@ -67,35 +37,73 @@ func ParseHost(host string) (string, error) {
 	return strings.Trim(host, "[]"), nil
 }
 
-// identity is equal for two rules that match the same requests through the given pattern.
-func (r Rule) identity(p Pattern) string {
-	methods := slices.Sorted(slices.Values(r.Methods))
-	var headers []string
-	for _, h := range r.Headers {
-		headers = append(headers, h.String())
+// hosts lists the hosts, with "" where there are none.
+func (r *Rule) hosts() []string {
+	if len(r.Hosts) == 0 {
+		return []string{""}
 	}
-	slices.Sort(headers)
-	return strings.Join([]string{r.Host, p.shape(), strings.Join(methods, ","), strings.Join(headers, ",")}, "\x00")
+	return r.Hosts
 }
 
-// specificity of what a rule asks for beyond host and path: more header predicates first, then a method list before none.
-func (r Rule) specificity() int {
-	n := 2 * len(r.Headers)
+// asks is equal for two rules that ask for the same beyond host and path.
+func (r *Rule) asks() string {
+	if len(r.Methods)+len(r.Tenants)+len(r.Headers)+len(r.Query) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	list := func(words []string) {
+		slices.Sort(words)
+		for _, w := range slices.Compact(words) {
+			b.WriteString(strconv.Quote(w))
+		}
+		b.WriteByte('\n')
+	}
+	list(slices.Clone(r.Methods))
+	list(slices.Clone(r.Tenants))
+	list(texts(r.Headers))
+	list(texts(r.Query))
+	return b.String()
+}
+
+func texts(cs []Condition) []string {
+	out := make([]string, len(cs))
+	for i, c := range cs {
+		out[i] = c.String()
+	}
+	return out
+}
+
+// specificity of what a rule asks for beyond host and path: a tenant before all, then each condition, then a method. Two
+// rules with as many conditions as there could be in a file do not reach the step above.
+func (r *Rule) specificity() int {
+	n := 2 * (len(r.Headers) + len(r.Query))
 	if len(r.Methods) > 0 {
 		n++
+	}
+	if len(r.Tenants) > 0 {
+		n += 1 << 30
 	}
 	return n
 }
 
-func (r Rule) accepts(method string) bool {
-	return len(r.Methods) == 0 || slices.Contains(r.Methods, method)
-}
-
-func (r Rule) acceptsHeaders(h http.Header) bool {
+// fits says whether the rule accepts a request whose host and path fit, leaving the method aside.
+func (r *Rule) fits(q *Request) bool {
+	if len(r.Tenants) > 0 && !slices.Contains(r.Tenants, q.Tenant) {
+		return false
+	}
 	for i := range r.Headers {
-		if !r.Headers[i].Matches(h) {
+		if !r.Headers[i].inHeader(q.Header) {
+			return false
+		}
+	}
+	for i := range r.Query {
+		if !r.Query[i].inQuery(q.Query) {
 			return false
 		}
 	}
 	return true
+}
+
+func (r *Rule) fitsMethod(method string) bool {
+	return len(r.Methods) == 0 || slices.Contains(r.Methods, method)
 }

@@ -134,9 +134,9 @@ func routes(args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	w := tabwriter.NewWriter(stdout, 0, 4, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "NAME\tHOST\tPATH\tMETHODS\tHEADERS\tUPSTREAM\tTIMEOUT") // Flush reports what goes wrong
+	_, _ = fmt.Fprintln(w, "NAME\tHOST\tPATH\tMETHODS\tCONDITIONS\tUPSTREAM\tTIMEOUT") // Flush reports what goes wrong
 	for _, r := range admin.Routes(snap) {
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Host, r.Path, orDash(r.Methods), orDash(r.Headers), r.Upstream, r.Timeout)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Host, r.Path, orDash(r.Methods), orDash(r.Conditions()), r.Upstream, r.Timeout)
 	}
 	return w.Flush()
 }

@@ -24,7 +24,7 @@ func TestCommands(t *testing.T) {
 		{"validate bad", []string{"validate", "--config", bad}, "", `bad.yaml:1: listn: unknown key; did you mean "listen"?`, false},
 		{"serve bad", []string{"--config", bad}, "", `bad.yaml:1: listn: unknown key`, false},
 		{"serve nothing", []string{"--config", "none.yaml"}, "", "none.yaml: no such file; name the gateway's configuration with --config", false},
-		{"routes", []string{"routes", "--config", "../../../config/gateway.yaml"}, "catalog-product   *     /api/catalog/products/{id}  GET,HEAD  -        catalog     5s", "", false},
+		{"routes", []string{"routes", "--config", "../../../config/gateway.yaml"}, "catalog-product   *     /api/catalog/products/{id}  GET,HEAD  -           catalog     5s", "", false},
 		{"version", []string{"version"}, "gateway devel", "", false},
 		{"unknown command", []string{"valdate"}, "", `unknown command "valdate"; did you mean "validate"?`, true},
 		{"unknown flag", []string{"validate", "--confg", "x"}, "", "flag provided but not defined: -confg", true},
