@@ -108,7 +108,7 @@ func (w *writer) lock(md pmetric.Metrics) {
 	for {
 		w.resources, w.groups = w.resources[:0], w.groups[:0]
 		for _, rm := range md.ResourceMetrics().All() {
-			w.key = appendAttributes(w.key[:0], rm.Resource().Attributes())
+			w.key = w.appendSorted(w.key[:0], rm.Resource().Attributes())
 			r := w.front.resource(w.key, rm.Resource())
 			w.resources = append(w.resources, r)
 			w.groups = append(w.groups, r.group)

@@ -3,6 +3,8 @@ package promfront
 import (
 	"encoding/binary"
 	"math"
+	"slices"
+	"strings"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -30,6 +32,26 @@ func appendAttributes(key []byte, attrs pcommon.Map) []byte {
 			continue
 		}
 		key = appendValue(key, v)
+	}
+	return key
+}
+
+// attribute is one of a resource.
+type attribute struct {
+	name  string
+	value pcommon.Value
+}
+
+// appendSorted is appendAttributes in the order of names, for resources: what takes attributes from a Go map, as
+// k8s_attributes does, sends another order every time, and each would be another resource with all its series.
+func (w *writer) appendSorted(key []byte, attrs pcommon.Map) []byte {
+	w.sorted = w.sorted[:0]
+	for name, v := range attrs.All() {
+		w.sorted = append(w.sorted, attribute{name, v})
+	}
+	slices.SortStableFunc(w.sorted, func(a, b attribute) int { return strings.Compare(a.name, b.name) })
+	for _, a := range w.sorted {
+		key = appendValue(appendString(key, a.name), a.value)
 	}
 	return key
 }

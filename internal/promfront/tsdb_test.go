@@ -149,3 +149,24 @@ func TestExemplarsOfOneInstantAllArrive(t *testing.T) {
 	require.Len(t, found, 1)
 	assert.Len(t, found[0].Exemplars, 3*len(values))
 }
+
+// k8s_attributes copies a Go map, so that the same resource comes with its attributes in another order every time.
+func TestTheOrderOfResourceAttributesIsNoIdentity(t *testing.T) {
+	front, err := promfront.New(openDatabase(t), promfront.Options{Strategy: strategies[0]})
+	require.NoError(t, err)
+	attrs := [][2]string{{"service.name", "shop"}, {"service.instance.id", "1"}, {"k8s.pod.name", "shop-0"}, {"host.name", "a"}}
+	for i := range len(attrs) {
+		e := newExport(float64(10 * i))
+		rm := e.md.ResourceMetrics().At(0)
+		rm.Resource().Attributes().Clear()
+		for j := range attrs {
+			a := attrs[(i+j)%len(attrs)]
+			rm.Resource().Attributes().PutStr(a[0], a[1])
+		}
+		_, err := front.Write(t.Context(), e.gauge("depth", 1).md)
+		require.NoError(t, err)
+	}
+	most := front.Offenders(10)
+	require.Len(t, most.Resources, 1)
+	require.Equal(t, 1, most.Series, "target_info is not among them")
+}

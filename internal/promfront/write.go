@@ -48,6 +48,7 @@ type writer struct {
 	opts             storage.AppendV2Options
 
 	key        []byte
+	sorted     []attribute
 	bounds     []float64
 	counts     []uint64
 	exemplars  exemplars
@@ -108,6 +109,7 @@ func (w *writer) forget() {
 	clear(w.examples)
 	w.examples, w.refused = w.examples[:0], w.refused[:0]
 	w.trial.forget()
+	clear(w.sorted[:cap(w.sorted)])
 	w.exemplars.forget()
 }
 
