@@ -51,7 +51,7 @@ func storable(r *http.Request, status int, h http.Header) (terms, bool) {
 		return terms{}, false
 	}
 	t := terms{lifetime: d.lifetime(h), stale: d.staleIfError, strict: d.mustRevalidate || d.sMaxAge >= 0}
-	t.age, _ = seconds(get(h, "Age"))
+	t.age = seconds(get(h, "Age"))
 	return t, !t.strict || t.age < t.lifetime
 }
 
@@ -99,11 +99,11 @@ func (d *cacheControl) set(name, arg string) {
 	case strings.EqualFold(name, "must-revalidate"), strings.EqualFold(name, "proxy-revalidate"):
 		d.mustRevalidate = true
 	case strings.EqualFold(name, "max-age"):
-		d.maxAge, _ = seconds(arg)
+		d.maxAge = seconds(arg)
 	case strings.EqualFold(name, "s-maxage"):
-		d.sMaxAge, _ = seconds(arg)
+		d.sMaxAge = seconds(arg)
 	case strings.EqualFold(name, "stale-if-error"): // RFC 5861
-		d.staleIfError, _ = seconds(arg)
+		d.staleIfError = seconds(arg)
 	}
 }
 
@@ -140,13 +140,13 @@ func (d cacheControl) lifetime(h http.Header) time.Duration {
 	return max(0, expires.Sub(date))
 }
 
-// seconds reads delta-seconds, of which more than a year are a year.
-func seconds(s string) (time.Duration, bool) {
+// seconds reads delta-seconds, of which more than a year are a year. What is no number is 0: the safer side.
+func seconds(s string) time.Duration {
 	n, err := strconv.ParseUint(s, 10, 63)
 	if err != nil {
-		return 0, false
+		return 0
 	}
-	return time.Duration(min(n, 365*24*3600)) * time.Second, true
+	return time.Duration(min(n, 365*24*3600)) * time.Second
 }
 
 func get(h http.Header, canonical string) string {

@@ -45,7 +45,8 @@ const (
 	Answered   Reason = "answered"    // it went well
 	Unsafe     Reason = "unsafe"      // the upstream may have acted on the request, or its body is gone
 	Attempts   Reason = "attempts"    // all tries are used up
-	Deadline   Reason = "deadline"    // no time is left for the wait
+	Deadline   Reason = "deadline"    // the time is up, or would be before the next try
+	Gone       Reason = "gone"        // the client is gone, or the gateway cut the request off
 	Exhausted  Reason = "exhausted"   // the route's retry budget is empty
 	Hopeless   Reason = "hopeless"    // this failure is not worth a try
 	PushedBack Reason = "pushed_back" // the upstream asked not to

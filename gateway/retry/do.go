@@ -2,6 +2,7 @@ package retry
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 )
@@ -64,7 +65,7 @@ func (c *call[T]) again() bool {
 		c.res.Reason = Answered
 		return false
 	case c.ctx.Err() != nil:
-		c.res.Reason = Deadline
+		c.res.Reason = ended(c.ctx)
 		return false
 	}
 	d := c.policy.Next(c.request, c.res.Tries, c.res.Failure, left(c.ctx), rand.Float64())
@@ -77,7 +78,7 @@ func (c *call[T]) again() bool {
 	c.discard(c.res.Answer)
 	c.res.Answer = *new(T)
 	if !sleep(c.ctx, d.Wait) {
-		c.res.Failure, c.res.Reason = Failure{Class: Final, Err: context.Cause(c.ctx)}, Deadline
+		c.res.Failure, c.res.Reason = Failure{Class: Final, Err: context.Cause(c.ctx)}, ended(c.ctx)
 		return false
 	}
 	return true
@@ -107,6 +108,14 @@ func (c *call[T]) measured(try Try) (T, Failure) {
 		c.state.latency.observe(now.Sub(began), now)
 	}
 	return answer, f
+}
+
+// ended says why ctx is over.
+func ended(ctx context.Context) Reason {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return Deadline
+	}
+	return Gone
 }
 
 // left is the time until the deadline of ctx; negative: it has none.

@@ -239,7 +239,7 @@ func TestClientGoneDuringTheWait(t *testing.T) {
 		p := policy(t, retry.Settings{})
 		u := &upstream{t: t, start: time.Now(), steps: []step{{answer: "503", f: retry.Failure{Class: retry.Status, Code: 503, Pushback: 200 * time.Millisecond}}}}
 		res := retry.Do(ctx, p, retry.NewState(time.Now()), get, u.attempt, u.discard)
-		if res.Answer != "" || !errors.Is(res.Failure.Err, gone) || time.Since(u.start) != 50*time.Millisecond {
+		if res.Answer != "" || res.Reason != retry.Gone || !errors.Is(res.Failure.Err, gone) || time.Since(u.start) != 50*time.Millisecond {
 			t.Errorf("after %s: %+v", time.Since(u.start), res)
 		}
 		if strings.Join(u.discarded, ",") != "503" {
