@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -61,6 +63,15 @@ func TestQueriesOfAStockServer(t *testing.T) {
 		assert.Equal(t, http.StatusOK, got.status, "%s: %s", query, got.body)
 	}
 	assert.Contains(t, data(t, i.get("/api/v1/features")), `"rules":{`)
+}
+
+func TestQueriesAreLogged(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "queries.log")
+	i := started(t, t.TempDir(), settings{"global": map[string]any{"query_log_file": file}})
+	i.get("/api/v1/query?query=up")
+	log, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Contains(t, string(log), `"query":"up"`)
 }
 
 // What Grafana and promtool ask before and beside queries has an answer of the right shape.

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/prometheus/discovery"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/features"
+	"github.com/prometheus/prometheus/util/logging"
 	"go.opentelemetry.io/collector/component"
 
 	"github.com/tailgate-otel/tailgate/extensions/prometheusstoreextension/internal/families"
@@ -101,6 +102,9 @@ func (s *store) openStorage(run *running) error {
 		}
 		run.db, in.lead = db, db
 		run.onClose(func(context.Context) error { return db.close() })
+		if err := logQueries(run); err != nil {
+			return err
+		}
 	}
 	if err := s.openSenders(run); err != nil {
 		return err
@@ -117,6 +121,21 @@ func (s *store) openStorage(run *running) error {
 	run.intake = in
 	registerFamilies(run.registry, in.families)
 	run.closers = append(run.closers, closer{close: in.drain, mustSucceed: true})
+	return nil
+}
+
+// logQueries writes each query to global::query_log_file, in Prometheus' form.
+func logQueries(run *running) error {
+	file := run.prom.GlobalConfig.QueryLogFile
+	if file == "" {
+		return nil
+	}
+	log, err := logging.NewJSONFileLogger(file)
+	if err != nil {
+		return fmt.Errorf("global::query_log_file: %w", err)
+	}
+	run.db.engine.SetQueryLogger(log)
+	run.onClose(func(context.Context) error { return log.Close() })
 	return nil
 }
 

@@ -22,7 +22,7 @@ import (
 // Fragment holds the keys of a prometheus.yml that the store understands, unread.
 type Fragment struct {
 	// Global has the defaults of scraping and rules: scrape_interval (default 15s), scrape_timeout, evaluation_interval
-	// (default 15s), external_labels, query_log_file excepted.
+	// (default 15s), external_labels, query_log_file.
 	Global map[string]any `mapstructure:"global"`
 
 	// RuleFiles are globs of files with recording and alerting rules.
