@@ -79,9 +79,13 @@ func (p *randomPick) pick(_ uint64, v View) int {
 type leastLoaded struct {
 	lots    lots
 	members []member
-	loads   []*Load // by index of the endpoint
-	weights []int64 // likewise
+	of      []weighed // by index of the endpoint
 	rand    func() uint64
+}
+
+type weighed struct {
+	load   *Load
+	weight int64
 }
 
 func newLeastLoaded(members []member, rand func() uint64) *leastLoaded {
@@ -89,15 +93,25 @@ func newLeastLoaded(members []member, rand func() uint64) *leastLoaded {
 	for _, m := range members {
 		highest = max(highest, m.index)
 	}
-	p := &leastLoaded{lots: newLots(members), members: members, rand: rand,
-		loads: make([]*Load, highest+1), weights: make([]int64, highest+1)}
+	p := &leastLoaded{lots: newLots(members), members: members, rand: rand, of: make([]weighed, highest+1)}
 	for _, m := range members {
-		p.loads[m.index], p.weights[m.index] = m.Load, int64(m.Weight)
+		p.of[m.index] = weighed{m.Load, int64(m.Weight)}
 	}
 	return p
 }
 
 func (p *leastLoaded) pick(_ uint64, v View) int {
+	r := p.rand()
+	high, low := uint32(r>>32), uint32(r)
+	a, b := p.lots.draw(high), p.lots.draw(low)
+	if a != b && admits(share(v, a), a, uint64(high)) && admits(share(v, b), b, uint64(low)) {
+		return p.lighter(a, b)
+	}
+	return p.pickOn(v)
+}
+
+// pickOn draws until it has two different endpoints that take the request, or often enough.
+func (p *leastLoaded) pickOn(v View) int {
 	first := None
 	for range maxDraws / 2 {
 		r := p.rand()
@@ -106,14 +120,10 @@ func (p *leastLoaded) pick(_ uint64, v View) int {
 			if i == first || !admits(share(v, i), i, uint64(half)) {
 				continue
 			}
-			if first == None {
-				first = i
-				continue
+			if first != None {
+				return p.lighter(first, i)
 			}
-			if p.lighter(i, first) {
-				return i
-			}
-			return first
+			first = i
 		}
 	}
 	if first != None {
@@ -122,9 +132,16 @@ func (p *leastLoaded) pick(_ uint64, v View) int {
 	return anyOf(p.members, v, p.rand())
 }
 
-// lighter compares what the loads would be with one more request, per weight.
-func (p *leastLoaded) lighter(a, b int) bool {
-	return (inFlight(p.loads[a])+1)*p.weights[b] < (inFlight(p.loads[b])+1)*p.weights[a]
+// lighter compares what the loads would be with one more request, per weight. Which is lighter cannot be predicted, so this is
+// written to compile without a jump.
+func (p *leastLoaded) lighter(a, b int) int {
+	first, second := &p.of[a], &p.of[b]
+	mine, other := (inFlight(first.load)+1)*second.weight, (inFlight(second.load)+1)*first.weight
+	best := a
+	if other < mine {
+		best = b
+	}
+	return best
 }
 
 // anyOf draws one of the endpoints that have a share, by weight and share, or answers None. It looks at all of them, twice.

@@ -8,7 +8,7 @@ import (
 	"github.com/tailgate-otel/tailgate/gateway/balance"
 )
 
-const keys = 50_000
+const keys = 20_000
 
 func owners(b *balance.Balancer, e []balance.Endpoint, v balance.View) []string {
 	out := make([]string, keys)

@@ -97,7 +97,7 @@ func HTTP(s HTTPSettings) (Check, error) {
 		defer cancel()
 		res, err := once(ctx, s.TLS, protocols).RoundTrip(req.Clone(ctx))
 		if err != nil {
-			return fmt.Errorf("ask: %w", err)
+			return fmt.Errorf("ask: %w", causeOf(ctx, err))
 		}
 		defer res.Body.Close() //nolint:errcheck // what is left of the body does not matter
 		if res.StatusCode < s.StatusMin || res.StatusCode > s.StatusMax {
@@ -108,7 +108,7 @@ func HTTP(s HTTPSettings) (Check, error) {
 		}
 		body, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
 		if err != nil {
-			return fmt.Errorf("read the body: %w", err)
+			return fmt.Errorf("read the body: %w", causeOf(ctx, err))
 		}
 		if !bytes.Contains(body, []byte(s.Contains)) {
 			return fmt.Errorf("the body does not contain %q", s.Contains)
@@ -132,4 +132,12 @@ func once(ctx context.Context, t *tls.Config, p *http.Protocols) *http.Transport
 			return c, nil
 		},
 	}
+}
+
+// causeOf is the end of ctx, if that is why an error came.
+func causeOf(ctx context.Context, err error) error {
+	if end := context.Cause(ctx); end != nil {
+		return end
+	}
+	return err
 }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,7 +77,7 @@ func TestTCP(t *testing.T) {
 }
 
 func TestHTTP(t *testing.T) {
-	connections := 0
+	var connections atomic.Int64
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status, _ := strconv.Atoi(r.URL.Query().Get("status"))
 		w.Header().Set("Location", "/elsewhere")
@@ -85,7 +86,7 @@ func TestHTTP(t *testing.T) {
 	}))
 	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
-			connections++
+			connections.Add(1)
 		}
 	}
 	server.Start()
@@ -110,11 +111,11 @@ func TestHTTP(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		before := connections
+		before := connections.Load()
 		expect(t, tc.name, check, tc.want)
 		expect(t, tc.name, check, tc.want)
-		if connections != before+2 {
-			t.Errorf("%s: two probes made %d connections", tc.name, connections-before)
+		if made := connections.Load() - before; made != 2 {
+			t.Errorf("%s: two probes made %d connections", tc.name, made)
 		}
 	}
 	hang := serve(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })

@@ -56,10 +56,10 @@ func GRPC(s GRPCSettings) (Check, error) {
 		req.Header.Set("User-Agent", "tailgate-gateway-probe")
 		res, err := once(ctx, s.TLS, protocols).RoundTrip(req)
 		if err != nil {
-			return fmt.Errorf("ask: %w", err)
+			return fmt.Errorf("ask: %w", causeOf(ctx, err))
 		}
 		defer res.Body.Close() //nolint:errcheck // it was read, or does not matter
-		return readHealth(res)
+		return readHealth(ctx, res)
 	}, nil
 }
 
@@ -73,13 +73,13 @@ func frame(service string) []byte {
 	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(m))), m...)
 }
 
-func readHealth(res *http.Response) error {
+func readHealth(ctx context.Context, res *http.Response) error {
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("HTTP status %d instead of an answer of gRPC", res.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
 	if err != nil {
-		return fmt.Errorf("read the answer: %w", err)
+		return fmt.Errorf("read the answer: %w", causeOf(ctx, err))
 	}
 	status, message := res.Trailer.Get("Grpc-Status"), res.Trailer.Get("Grpc-Message")
 	if status == "" { // an answer without a message has them in its header
