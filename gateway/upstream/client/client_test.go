@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -28,6 +29,7 @@ func endpoint(t *testing.T, secure bool, speaks func(*http.Protocols), h http.Ha
 	t.Helper()
 	srv := httptest.NewUnstartedServer(h)
 	srv.Config.Protocols = new(http.Protocols)
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes are meant to fail
 	speaks(srv.Config.Protocols)
 	s := h1.Settings{Address: srv.Listener.Addr().String()}
 	if secure {
@@ -113,6 +115,9 @@ func TestSameForAllProtocols(t *testing.T) {
 					t.Errorf("trailer %q, informational %q, request %t", got, hints, res.Request == r)
 				}
 				_ = res.Body.Close()
+				if tc.protocol == client.HTTP1 {
+					awaitIdle(t, c)
+				}
 				tm := call.Timings
 				if fresh := i == 0; tm.Reused == fresh || (tm.Connect > 0) != fresh || (tm.TLS > 0) != (fresh && tc.secure) || tm.FirstByte <= 0 {
 					t.Errorf("request %d: timings %+v", i, tm)
@@ -129,9 +134,21 @@ func TestSameForAllProtocols(t *testing.T) {
 	}
 }
 
+// awaitIdle waits for the goroutine of an upload to let go of its connection, which may come after the response's end.
+func awaitIdle(t *testing.T, c client.Client) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); c.Stats().Idle == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the connection is not idle after 10 s")
+		}
+	}
+}
+
 // TestSameErrors wants the same phases from all protocols.
 func TestSameErrors(t *testing.T) {
 	const short = 50 * time.Millisecond
+	const longer = 500 * time.Millisecond // than a handshake takes on a busy machine
+	nowhere := t.TempDir() + "/none"
 	hang := func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }
 	for name, tc := range combinations {
 		for _, fault := range []struct {
@@ -143,12 +160,12 @@ func TestSameErrors(t *testing.T) {
 			timeout bool
 			is      error
 		}{
-			{name: "refused", edit: func(s *h1.Settings) { s.Network, s.Address = "unix", t.TempDir()+"/none" }, phase: h1.PhaseConnect, is: os.ErrNotExist},
+			{name: "refused", edit: func(s *h1.Settings) { s.Network, s.Address = "unix", nowhere }, phase: h1.PhaseConnect, is: os.ErrNotExist},
 			{name: "connect hangs", edit: func(s *h1.Settings) { s.Dial, s.ConnectTimeout = hang, short }, phase: h1.PhaseConnect, timeout: true},
 			{name: "unknown authority", edit: func(s *h1.Settings) { s.TLS.RootCAs = x509.NewCertPool() }, phase: h1.PhaseTLS},
 			{name: "header hangs", edit: func(s *h1.Settings) { s.HeaderTimeout = short }, phase: h1.PhaseHeaders, timeout: true,
 				handler: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }},
-			{name: "deadline", ctx: short, phase: h1.PhaseHeaders, timeout: true, is: context.DeadlineExceeded,
+			{name: "deadline", ctx: longer, phase: h1.PhaseHeaders, timeout: true, is: context.DeadlineExceeded,
 				handler: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }},
 			{name: "body breaks", phase: h1.PhaseBody, handler: func(w http.ResponseWriter, _ *http.Request) {
 				_, _ = io.WriteString(w, "some")
@@ -160,6 +177,7 @@ func TestSameErrors(t *testing.T) {
 				continue
 			}
 			t.Run(name+"/"+fault.name, func(t *testing.T) {
+				t.Parallel()
 				s := endpoint(t, tc.secure, tc.speaks, fault.handler)
 				r := newRequest(t, tc.protocol, s, nil)
 				if fault.edit != nil {

@@ -65,15 +65,19 @@ func BenchmarkStale(b *testing.B) {
 	}
 }
 
-// BenchmarkExchange is all that a request without a body costs but I/O.
+// BenchmarkExchange is all that a request without a body costs but I/O, with and without a context that can end.
 func BenchmarkExchange(b *testing.B) {
-	text := []byte(typicalHead + "ok")
-	client, err := New(Settings{Address: "a:1", Dial: dialLooped(text)})
+	b.Run("cancel=never", func(b *testing.B) { benchmarkExchange(b, context.Background()) })
+	b.Run("cancel=possible", func(b *testing.B) { benchmarkExchange(b, b.Context()) })
+}
+
+func benchmarkExchange(b *testing.B, ctx context.Context) {
+	client, err := New(Settings{Address: "a:1", Dial: dialLooped([]byte(typicalHead + "ok"))})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer client.Close()
-	r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, "http://a:1/some/path?q=1", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://a:1/some/path?q=1", nil)
 	if err != nil {
 		b.Fatal(err)
 	}

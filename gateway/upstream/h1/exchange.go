@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -232,6 +233,7 @@ func (e *exchange) leave(reusable bool) {
 func (e *exchange) endResponse(reusable bool) {
 	reusable = reusable && e.conn.in.len() == 0 && !e.spoiled.Load()
 	if e.up != nil && e.up.started && reusable && e.parties.Load() > 1 {
+		runtime.Gosched() // mostly the last write is over, and its goroutine only has to run to give the connection back
 		e.grace = time.AfterFunc(uploadGrace, e.abort)
 	}
 	e.leave(reusable)

@@ -158,6 +158,10 @@ func (w *wire) fields(h http.Header) error {
 			w.upgrade = anyToken(values, "upgrade") && len(h["Upgrade"]) > 0
 		case "Expect":
 			w.expects = anyToken(values, "100-continue") && w.bodyLength != 0
+		default:
+			if isFraming(name) {
+				return fmt.Errorf("header name %q is not in its canonical form", name)
+			}
 		}
 		if !isToken(name) {
 			return fmt.Errorf("invalid header name %q", name)
@@ -170,6 +174,21 @@ func (w *wire) fields(h http.Header) error {
 		}
 	}
 	return nil
+}
+
+// isFraming finds the fields that frame and request write in any spelling: two of a kind would be read in two ways.
+func isFraming(name string) bool {
+	switch len(name) {
+	case len("Host"):
+		return strings.EqualFold(name, "Host")
+	case len("Trailer"):
+		return strings.EqualFold(name, "Trailer")
+	case len("Content-Length"):
+		return strings.EqualFold(name, "Content-Length")
+	case len("Transfer-Encoding"):
+		return strings.EqualFold(name, "Transfer-Encoding")
+	}
+	return false
 }
 
 func appendField(b []byte, name, value string) []byte {
