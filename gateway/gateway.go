@@ -140,7 +140,7 @@ func (g *Gateway) listen() error {
 	var err error
 	c, errorLog := g.started, slog.NewLogLogger(g.telemetry.Logger.Handler(), slog.LevelDebug)
 	g.front, err = front.Listen(front.Settings{
-		Listen: c.Listen, TLS: c.TLS, MaxConnections: c.Limits.MaxConnections, MaxHeader: int(c.Limits.MaxHeader), Timeouts: c.Timeouts,
+		Listen: c.Listen, TLS: c.TLS, Frontend: c.Frontend, MaxConnections: c.Limits.MaxConnections, MaxHeader: int(c.Limits.MaxHeader), Timeouts: c.Timeouts,
 		Handler: g.handler, Connections: func(n int64) { g.metrics.Connections(context.Background(), n) },
 		ErrorLog: errorLog, CutCause: proxy.ErrDraining,
 	})

@@ -97,6 +97,7 @@ func RestartKeys(before, after *Config) []string {
 	}
 	add("listen", before.Listen != after.Listen)
 	add("admin", before.Admin != after.Admin)
+	add("frontend", before.Frontend != after.Frontend)
 	add("tls", (before.TLS == nil) != (after.TLS == nil) || before.TLS != nil && *before.TLS != *after.TLS)
 	telemetry := before.Telemetry
 	telemetry.TrustInboundTrace, telemetry.AccessLogLevel = after.Telemetry.TrustInboundTrace, after.Telemetry.AccessLogLevel

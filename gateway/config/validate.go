@@ -34,6 +34,7 @@ func (c *Config) problems() []problem {
 	k := &checker{}
 	k.address("listen", c.Listen)
 	k.address("admin", c.Admin)
+	oneOf(k, "frontend", c.Frontend, FrontendOwn, FrontendNetHTTP)
 	if c.TenantHeader != "" && !isToken(c.TenantHeader) {
 		k.add("tenant_header", "%q is not the name of a header", c.TenantHeader)
 	}

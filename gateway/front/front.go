@@ -1,8 +1,8 @@
 // Package front is the side of the gateway that clients connect to: listeners, HTTP/1.1 and HTTP/2 with and without
 // TLS, limits on connections and headers, and the orderly end.
 //
-// It leaves requests to a handler. The goroutines are net/http's, one per connection and one per HTTP/2 stream; Drain
-// joins them. When the limit of connections is reached, further ones wait in the kernel's queue and cost the gateway
+// It leaves requests to a handler. HTTP/1.1 is served by gateway/h1 or, by configuration, net/http, HTTP/2 by net/http. The
+// goroutines are theirs, one per busy connection and one per HTTP/2 stream; Drain joins them. When the limit of connections is reached, further ones wait in the kernel's queue and cost the gateway
 // nothing. net/http's whole-request timeouts stay off on purpose, because they would end every long upload and stream: the
 // handler renews deadlines as bodies make progress.
 package front
@@ -25,6 +25,7 @@ import (
 type Settings struct {
 	Listen         string
 	TLS            *config.TLS // nil: no second listener
+	Frontend       config.Frontend
 	MaxConnections int
 	MaxHeader      int
 	Timeouts       config.Timeouts
@@ -39,7 +40,7 @@ type Settings struct {
 // Front is a set of listeners with their server.
 type Front struct {
 	s         Settings
-	server    *http.Server
+	servers   servers
 	listeners []*listener
 	serveErr  chan error
 	draining  atomic.Bool
@@ -53,19 +54,9 @@ const maxStreams = 250
 func Listen(s Settings) (*Front, error) {
 	base, cut := context.WithCancelCause(context.Background())
 	f := &Front{s: s, cut: cut, serveErr: make(chan error, 2)} // one per listener, so that none blocks
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(true)
-	protocols.SetUnencryptedHTTP2(true)
-	f.server = &http.Server{
-		Handler:           http.HandlerFunc(f.serveHTTP),
-		ReadHeaderTimeout: s.Timeouts.ReadHeader,
-		IdleTimeout:       s.Timeouts.Idle,
-		MaxHeaderBytes:    s.MaxHeader,
-		Protocols:         &protocols,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: s.Timeouts.Write},
-		BaseContext:       func(net.Listener) context.Context { return base },
-		ErrorLog:          s.ErrorLog,
+	var err error
+	if f.servers, err = newServers(&s, http.HandlerFunc(f.serveHTTP), base); err != nil {
+		return nil, err
 	}
 	if err := f.listen(); err != nil {
 		f.Close()
@@ -80,11 +71,13 @@ func (f *Front) listen() error {
 		return err
 	}
 	f.listeners = append(f.listeners, plain)
+	defer f.servers.start()
 	if f.s.TLS == nil {
-		go func() { f.serveErr <- f.server.Serve(plain) }()
+		f.servers.serve(plain, nil, f.serveErr)
 		return nil
 	}
-	if f.server.TLSConfig, err = tlsConfig(f.s.TLS); err != nil {
+	certificate, err := tlsConfig(f.s.TLS)
+	if err != nil {
 		return err
 	}
 	secure, err := newListener("tls.listen", f.s.TLS.Listen, f.s.MaxConnections, f.s.Connections)
@@ -92,8 +85,9 @@ func (f *Front) listen() error {
 		return err
 	}
 	f.listeners = append(f.listeners, secure)
-	go func() { f.serveErr <- f.server.Serve(plain) }()
-	go func() { f.serveErr <- f.server.ServeTLS(secure, "", "") }()
+	f.servers.std.TLSConfig = certificate // before net/http looks at it for the first listener
+	f.servers.serve(plain, nil, f.serveErr)
+	f.servers.serve(secure, certificate, f.serveErr)
 	return nil
 }
 
@@ -171,7 +165,7 @@ func (f *Front) Drain(ctx context.Context) error {
 // finish stops accepting and waits until no connection is left. net/http waits for its own, the listeners know of those
 // that a protocol upgrade took away from it.
 func (f *Front) finish(ctx context.Context) error {
-	err := f.server.Shutdown(ctx)
+	err := f.servers.shutdown(ctx)
 	for _, l := range f.listeners {
 		err = errors.Join(err, l.waitEmpty(ctx))
 	}
@@ -182,10 +176,10 @@ func (f *Front) finish(ctx context.Context) error {
 func (f *Front) Close() {
 	f.draining.Store(true)
 	f.cut(f.s.CutCause)
-	_ = f.server.Close() // the errors are those of closing sockets that are given up anyway
 	for _, l := range f.listeners {
 		l.closeAll()
 	}
+	f.servers.close()
 }
 
 func (f *Front) open() int {

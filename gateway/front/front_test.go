@@ -39,11 +39,26 @@ type fixture struct {
 	open atomic.Int64 // connections as Settings.Connections counts them
 }
 
+// frontend is what the tests of this package run on. They do not run side by side.
+var frontend = config.FrontendOwn
+
+// TestOnNetHTTP runs the tests once more on the other implementation.
+func TestOnNetHTTP(t *testing.T) {
+	frontend = config.FrontendNetHTTP
+	defer func() { frontend = config.FrontendOwn }()
+	for name, test := range map[string]func(*testing.T){
+		"drain": TestDrain, "drain delay": TestDrainDelay, "cut off": TestDrainCutsOff, "connections": TestConnectionsAreCountedAndLimited,
+		"header limit": TestHeaderLimit, "slow header": TestSlowHeaderIsGivenUp, "tls": TestTLS,
+	} {
+		t.Run(name, test)
+	}
+}
+
 func listen(t *testing.T, h http.HandlerFunc, change func(*front.Settings)) *fixture {
 	t.Helper()
 	f := &fixture{}
 	s := front.Settings{
-		Listen: "127.0.0.1:0", MaxConnections: 100, MaxHeader: 8 << 10, Timeouts: config.Default().Timeouts, Handler: h,
+		Listen: "127.0.0.1:0", Frontend: frontend, MaxConnections: 100, MaxHeader: 8 << 10, Timeouts: config.Default().Timeouts, Handler: h,
 		Connections: func(n int64) { f.open.Add(n) }, ErrorLog: log.New(io.Discard, "", 0), CutCause: errCut,
 	}
 	if change != nil {

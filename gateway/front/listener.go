@@ -123,6 +123,9 @@ func (c *conn) Close() error {
 	return err
 }
 
+// NetConn is the connection itself, for servers that park its descriptor.
+func (c *conn) NetConn() net.Conn { return c.Conn }
+
 // CloseWrite ends our half of the connection. net/http does that before it closes a connection on which the client is
 // still sending, so that the client can read the answer.
 func (c *conn) CloseWrite() error {

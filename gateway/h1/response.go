@@ -42,6 +42,7 @@ type response struct {
 	framed     bool // the head is complete in the buffer
 	duplex     bool
 	hijacked   bool
+	unhook     func() bool // after Hijack
 	chunking   bool
 	closeAfter bool
 	length     int64 // the declared or, when it is known, the actual length; -1: unknown
@@ -305,6 +306,9 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, s.writeErr
 	}
 	w.hijacked = true
+	// The watch is over, so that the end of the base context needs a way of its own to the request.
+	base := s.c.server.s.BaseContext
+	w.unhook = context.AfterFunc(base, func() { w.cancel(context.Cause(base)) })
 	s.c.state.Store(taken)
 	s.c.leave()
 	if err := s.c.rwc.SetDeadline(time.Time{}); err != nil {

@@ -266,6 +266,7 @@ func (s *session) exchange(h *head) outcome {
 	s.watch.end()
 	cancel(nil)
 	if w.hijacked {
+		w.unhook()
 		return gone
 	}
 	return s.conclude(w)
