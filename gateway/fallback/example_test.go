@@ -34,7 +34,7 @@ func Example() {
 
 	for _, later := range []time.Duration{time.Minute, 2 * time.Hour} { // the upstream is down
 		action, ok := chain.Next(0, q, true, now.Add(later))
-		fmt.Println(ok, action.Kind, action.Upstream)
+		fmt.Printf("%t: %s %q\n", ok, action.Kind, action.Upstream)
 		if action.Response != nil {
 			w := httptest.NewRecorder()
 			_ = action.Response.WriteTo(w, http.MethodGet, fallback.Connect, now.Add(later)) // the recorder takes all
@@ -42,7 +42,7 @@ func Example() {
 		}
 	}
 	// Output:
-	// true cached
+	// true: cached ""
 	// 200 ten of ten 60 connect
-	// true upstream spare
+	// true: upstream "spare"
 }
