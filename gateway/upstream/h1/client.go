@@ -160,6 +160,7 @@ func (c *Client) RoundTrip(req *http.Request) (*http.Response, error) { return c
 // Do is RoundTrip with a Call, which may be nil and belongs to Do until it returns. Errors, those of the response's body
 // included, are of type *Error. A request that met a dead connection is sent again on another one when nothing can have
 // happened twice: none of it was sent, or its method is idempotent; a body that was begun and not kept rules it out.
+// The request's body is closed, also on failure; who wants to try elsewhere passes one with a Close that does nothing.
 func (c *Client) Do(req *http.Request, call *Call) (*http.Response, error) {
 	e := &exchange{req: req, client: c, call: call}
 	if call == nil {
