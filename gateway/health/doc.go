@@ -30,6 +30,11 @@
 // after 30 s. At most half of the endpoints are ejected, the worst first. When fewer than 30 % are healthy it is rather the
 // network or what they all depend on: then all are used (panic), and no time is lost in finding out which work.
 //
+// # Cost
+//
+// Record takes 4 ns for a success and 2 for a failure, Share is one load; neither allocates (BenchmarkRecord). A round takes
+// 25 us for 100 endpoints, 0.025 % of a core (BenchmarkEvaluate).
+//
 // # Goroutines
 //
 // Endpoints and groups have none and read no clock. A Keeper has one, which evaluates its groups; a Prober has one for each
