@@ -117,14 +117,18 @@ func (c *compiler) prefix(plan *Plan, s Settings) {
 	plan.strip, plan.put = strings.Count(base, "/"), strings.TrimSuffix(s.ReplacePrefix, "/")
 }
 
-// isPlainPath says whether a path needs no encoding and means the same to everyone.
+// isPlainPath says whether a path needs no encoding and means the same to everyone. A slash at its end is allowed.
 func isPlainPath(path string) bool {
-	for segment := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
-		if segment == "." || segment == ".." || segment == "" && strings.Trim(path, "/") != "" {
+	inner, ok := strings.CutPrefix(path, "/")
+	if !ok {
+		return false
+	}
+	for segment := range strings.SplitSeq(strings.TrimSuffix(inner, "/"), "/") {
+		if segment == "." || segment == ".." || segment == "" && inner != "" {
 			return false
 		}
 	}
-	return strings.HasPrefix(path, "/") && strings.IndexFunc(path, func(r rune) bool {
+	return strings.IndexFunc(path, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`{}%?#\;"<>^|`+"`", r)
 	}) < 0
 }
