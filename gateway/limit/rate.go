@@ -97,8 +97,8 @@ const (
 )
 
 // Rates is a table of buckets. A bucket is one number, the time up to which its requests are paid for (GCRA, ITU-T I.371),
-// and takes 16 bytes; a Limiter of x/time/rate takes 80 beside its place in a map and its key, and needs a sweeper. Keys are told apart by 64 bits of a
-// seeded hash: two of a million keys share a bucket with a chance of 1 in 37 million.
+// and takes 16 bytes; a Limiter of x/time/rate takes 80 beside its place in a map and its key, and needs a sweeper. Keys
+// are told apart by 64 bits of a seeded hash: two of a million keys share a bucket with a chance of 1 in 37 million.
 //
 // It is safe for concurrent use.
 type Rates struct {
