@@ -26,7 +26,7 @@ func sameAsNetHTTP(t *testing.T, address string, request func() *http.Request) o
 		got.header = strings.NewReplacer("Connection: close|", "", "Connection: x, Close|", "").Replace(got.header)
 	}
 	if got != want {
-		t.Errorf("differs from net/http\n got %+v (%v)\nwant %+v (%v)", got, gotErr, want, wantErr)
+		t.Errorf("differs from net/http\n got %.600v (%v)\nwant %.600v (%v)", got, gotErr, want, wantErr)
 	}
 	if errors.Is(wantErr, io.ErrUnexpectedEOF) && !errors.Is(gotErr, io.ErrUnexpectedEOF) && !want.failed {
 		t.Errorf("got the error %v, want %v", gotErr, wantErr)
