@@ -172,7 +172,8 @@ groups:
 }
 
 func TestTheStoreAndItsCollectorAreInTheStore(t *testing.T) {
-	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		assert.Contains(t, r.Header.Get("Accept"), "escaping=underscores")
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 		_, _ = w.Write([]byte("otelcol_receiver_accepted_spans_total 7\n"))
 	}))
@@ -189,6 +190,7 @@ func TestTheStoreAndItsCollectorAreInTheStore(t *testing.T) {
 	}}}})
 	require.NoError(t, watcher.NotifyConfigSnapshot(t.Context(), extensioncapabilities.NewConfigSnapshot(conf, conf)))
 	i.eventually(`otelcol_receiver_accepted_spans_total{job="tailgate"}`, "7")
+	assert.NotContains(t, i.get("/api/v1/targets").body, `"lastError":":`)
 	i.eventually(`up{job="store",instance="`+address+`"}`, "1")
 	i.eventually(`count(prometheus_tsdb_head_series{job="store"})`, "1")
 }

@@ -68,6 +68,7 @@ func (s *store) apiSettings(run *running) promapi.Settings {
 		Gatherer:      run.registry,
 		Logger:        run.logger,
 		Directory:     s.cfg.Directory,
+		Address:       s.address(),
 		Retention:     s.retention(),
 		Flags:         s.flags(),
 		Product:       s.settings.BuildInfo.Command + " " + s.settings.BuildInfo.Version,

@@ -59,6 +59,8 @@ func (s *store) selfJob(name, address, instance string) any {
 		"job_name":        name,
 		"scrape_interval": s.cfg.SelfMetrics.Interval.String(),
 		"scrape_timeout":  s.cfg.SelfMetrics.Interval.String(),
+		// The collector would answer with dots in its names, as http.server.request.duration_seconds.
+		"metric_name_escaping_scheme": "underscores",
 		"static_configs": []any{map[string]any{
 			"targets": []any{address}, "labels": map[string]any{"instance": instance},
 		}},

@@ -48,6 +48,8 @@ type Settings struct {
 	Gatherer  prometheus.Gatherer
 	Logger    *slog.Logger
 	Directory string
+	// Address is where the API is reached, host:port; links to targets on this host use it.
+	Address   string
 	Retention string
 	Flags     map[string]string
 	// Product names the program around it, for example "tailgate 0.1.0".
@@ -95,7 +97,7 @@ func Handler(s Settings, registerer prometheus.Registerer) http.Handler {
 		func(context.Context) v1.AlertmanagerRetriever { return s.Alertmanagers },
 		func() config.Config { return s.Config },
 		flags,
-		v1.GlobalURLOptions{},
+		v1.GlobalURLOptions{ListenAddress: s.Address, Host: s.Address, Scheme: "http"},
 		func(next http.HandlerFunc) http.HandlerFunc { return next }, // the listener answers only when the DB is open
 		stats,
 		s.Directory,
