@@ -69,6 +69,9 @@ func (c *Config) checkTarget(k *checker, path string, r *Route) {
 	if len(r.Match.Tenants) > 0 && c.TenantHeader == "" {
 		k.add(path+".match.tenants", "no request has a tenant: name the header that says it as tenant_header")
 	}
+	if r.Sticky == "tenant" && c.TenantHeader == "" {
+		k.add(path+".sticky", "no request has a tenant: name the header that says it as tenant_header")
+	}
 	if r.Timeout != nil && *r.Timeout < 0 {
 		k.add(path+".timeout", "must not be negative; 0s means none")
 	}
