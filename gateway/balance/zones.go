@@ -43,7 +43,7 @@ func byZone(endpoints []Endpoint, zones []string) [][]member {
 // pickZone sends the request to the tier that its draw falls to, or else to the nearest that has an endpoint. Under Ring the
 // draw is the key's own, so that a key changes its zone only when the split does.
 func (b *Balancer) pickZone(key uint64, v View) int {
-	draw := uint32(0)
+	var draw uint32
 	if b.policy == Ring {
 		draw = uint32(mix(key, 0) >> 48)
 	} else {

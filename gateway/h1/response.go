@@ -196,7 +196,7 @@ type systemFile interface {
 	syscall.Conn
 }
 
-func (w *response) sendFile(r io.Reader) (n int64, err error, ok bool) { //nolint:staticcheck // ok says whether the two before it mean anything
+func (w *response) sendFile(r io.Reader) (n int64, err error, ok bool) {
 	limit := int64(math.MaxInt64)
 	limited, isLimited := r.(*io.LimitedReader)
 	if isLimited {
@@ -207,8 +207,8 @@ func (w *response) sendFile(r io.Reader) (n int64, err error, ok bool) { //nolin
 	if !isFile || !gathers || w.head {
 		return 0, nil, false
 	}
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return 0, nil, false
+	if info, statErr := file.Stat(); statErr != nil || !info.Mode().IsRegular() {
+		return 0, nil, false //nolint:nilerr // then it is read like any other
 	}
 	if err := w.admit(0); err != nil {
 		return 0, err, true

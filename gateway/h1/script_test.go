@@ -2,6 +2,7 @@ package h1_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -145,7 +146,7 @@ func listening(t testing.TB, srv *h1.Server) string {
 	}
 	var joined sync.WaitGroup
 	joined.Go(func() {
-		if err := srv.Serve(l); err != h1.ErrServerClosed {
+		if err := srv.Serve(l); !errors.Is(err, h1.ErrServerClosed) {
 			t.Errorf("serve: %v", err)
 		}
 	})

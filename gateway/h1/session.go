@@ -310,7 +310,7 @@ func (s *session) handle(w *response) (returned bool) {
 			return
 		}
 		e := recover()
-		if err, ok := e.(error); e != nil && !(ok && errors.Is(err, http.ErrAbortHandler)) {
+		if err, ok := e.(error); e != nil && (!ok || !errors.Is(err, http.ErrAbortHandler)) {
 			c.logPanic(e)
 		}
 		s.abandoned = true

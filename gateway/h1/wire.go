@@ -161,7 +161,7 @@ func (w *response) settleConnection() (forced bool) {
 		first = w.connection[0]
 	}
 	bounded := w.head || w.length >= 0 || !w.bodyAllowed()
-	if w.wantsClose || closing || hasToken(first, "close") || !w.http11 && !(w.keepAlive10 && bounded) {
+	if w.wantsClose || closing || hasToken(first, "close") || !w.http11 && (!w.keepAlive10 || !bounded) {
 		w.closeAfter = true
 	}
 	if w.body == nil {

@@ -48,7 +48,7 @@ func (t *Table) Explain(q *Request) Explanation {
 		case c.Fits && first == None:
 			first, c.Why = i, "the most specific of those that fit"
 		case c.Fits:
-			c.Why = t.less(i, first, e.Host, q.Path)
+			c.Why = t.less(i, first, e.Host)
 		}
 		e.Considered = append(e.Considered, c)
 	}
@@ -80,7 +80,7 @@ func (r *Rule) misfit(q *Request) string {
 }
 
 // less says by which step of the precedence rule i comes after rule first.
-func (t *Table) less(i, first int, host, path string) string {
+func (t *Table) less(i, first int, host string) string {
 	a, b := &t.rules[first], &t.rules[i]
 	before := fmt.Sprintf("comes after %q: ", a.Name)
 	switch {

@@ -34,7 +34,7 @@ const (
 // Formats that are offered, best first for a scraper that likes several the same. OpenMetrics is left out by default.
 var (
 	plainFormats = []expfmt.Format{expfmt.NewFormat(expfmt.TypeProtoDelim), expfmt.NewFormat(expfmt.TypeTextPlain)}
-	openFormats  = []expfmt.Format{expfmt.NewFormat(expfmt.TypeOpenMetrics), expfmt.FmtOpenMetrics_0_0_1}
+	openFormats  = []expfmt.Format{expfmt.NewFormat(expfmt.TypeOpenMetrics), expfmt.FmtOpenMetrics_0_0_1} //nolint:staticcheck // old scrapers ask for it
 )
 
 // ServeHTTP answers a scrape. The format and the escaping of names follow the Accept header, as with Prometheus' own

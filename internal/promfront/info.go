@@ -94,8 +94,7 @@ func (w *writer) putInfo(t int64) {
 	}
 	r.infoTimes = append(r.infoTimes, t)
 	s := r.info
-	var err error = tsdb.ErrInvalidSample
-	ref := s.refs[0]
+	ref, err := s.refs[0], tsdb.ErrInvalidSample
 	if ref != 0 {
 		ref, err = w.appender().Append(ref, labels.EmptyLabels(), 0, t, 1, nil, nil, targetInfoOptions())
 	}

@@ -23,7 +23,7 @@ type body struct {
 	keep    bool // the connection can be used again after the end
 
 	mu    sync.Mutex // guards what follows, and the connection's input; held while reading
-	left  int64      // bytes of the body, or of the current chunk; untilClose
+	left  int64      // bytes of the body, or of the current chunk; -1 until the connection closes
 	stage stage      // of a chunked body
 	err   error      // what further reads answer
 }
@@ -231,7 +231,7 @@ func extension(rest []byte) bool {
 // trailers reads the fields after the last chunk, once they are there, promised or not. mu held.
 func (b *body) trailers(in *input) (bool, error) {
 	text, limit := in.bytes(), b.e.client.s.MaxHeaderBytes
-	end := 0
+	var end int
 	if len(text) >= 2 && text[0] == '\r' && text[1] == '\n' {
 		end = 2
 	} else {

@@ -241,9 +241,6 @@ func (e *exchange) begin() error {
 	return nil
 }
 
-// untilClose is the length of a body that ends with the connection, or in chunks.
-const untilClose = -1
-
 // frame finds out where the body ends (RFC 9112, section 6.3), and fills in what net/http fills in. What two readers could
 // understand in two ways is an error, where net/http picks one.
 func frame(r *http.Response, method string) (int64, error) {
