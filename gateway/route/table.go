@@ -56,7 +56,7 @@ type node struct {
 }
 
 // literals maps the text of a segment to what follows it. Most places of a trie have a handful of ways on, and
-// comparing that many strings is cheaper than hashing one; a map per node also took 2.5 times the memory.
+// comparing that many strings is cheaper than hashing one.
 type literals struct {
 	few  []literalChild
 	many map[string]*node // instead of few, above maxFew
