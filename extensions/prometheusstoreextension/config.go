@@ -276,6 +276,14 @@ func (c *Config) validateFragment() []error {
 			errs = append(errs, errors.New("rule_files: there are no rules in mode agent, which has nothing to query; use mode server"))
 		}
 	}
+	if c.SelfMetrics.Interval > 0 {
+		for i, job := range prom.ScrapeConfigs {
+			if job.JobName == storeJob || job.JobName == collectorJob {
+				errs = append(errs, fmt.Errorf("scrape_configs[%d]: job_name: %q is the store's own name for self_metrics: "+
+					"choose another, or set self_metrics::interval to 0s", i, job.JobName))
+			}
+		}
+	}
 	if _, err := ruling.LoadAlerting(c.Alerting, discard); err != nil {
 		errs = append(errs, err)
 	}

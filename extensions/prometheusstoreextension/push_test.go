@@ -204,3 +204,11 @@ func TestRuleFilesThatAreWrong(t *testing.T) {
 	require.Error(t, err, "validate finds it, not only the start")
 	assert.Contains(t, err.Error(), file+":5:15")
 }
+
+func TestJobsOfTheStoreAreTaken(t *testing.T) {
+	cfg := prometheusstoreextension.NewFactory().CreateDefaultConfig()
+	require.NoError(t, confmap.NewFromStringMap(settings{
+		"scrape_configs": []any{map[string]any{"job_name": "store"}},
+	}).Unmarshal(cfg))
+	assert.ErrorContains(t, confmap.Validate(cfg), `scrape_configs[0]: job_name: "store" is the store's own name`)
+}

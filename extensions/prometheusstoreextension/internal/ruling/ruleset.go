@@ -41,7 +41,7 @@ func Load(sources Sources, logger *slog.Logger) (*RuleSet, error) {
 	for _, file := range paths {
 		content, err := os.ReadFile(file)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("rules::files: %w", err))
+			errs = append(errs, fmt.Errorf("rule_files: %w", err))
 			continue
 		}
 		errs = append(errs, set.add(file, content, logger)...)
@@ -63,14 +63,14 @@ func find(patterns []string) (paths []string, errs []error) {
 		matches, err := filepath.Glob(pattern)
 		switch {
 		case err != nil:
-			errs = append(errs, fmt.Errorf("rules::files: pattern %q: %w: write a path with *, ? or [a-z]", pattern, err))
+			errs = append(errs, fmt.Errorf("rule_files: pattern %q: %w: write a path with *, ? or [a-z]", pattern, err))
 		case len(matches) == 0 && !strings.ContainsAny(pattern, `*?[\`):
-			errs = append(errs, fmt.Errorf("rules::files: %q: no such file: create it, or take it out of the list", pattern))
+			errs = append(errs, fmt.Errorf("rule_files: %q: no such file: create it, or take it out of the list", pattern))
 		}
 		for _, match := range matches {
 			full, err := filepath.Abs(match)
 			if err != nil {
-				errs = append(errs, fmt.Errorf("rules::files: %q: %w", match, err))
+				errs = append(errs, fmt.Errorf("rule_files: %q: %w", match, err))
 				continue
 			}
 			paths = append(paths, full)

@@ -65,7 +65,7 @@ func TestFiles(t *testing.T) {
 		if want == "" {
 			require.NoError(t, err, "a pattern may match nothing")
 		} else {
-			require.ErrorContains(t, err, "rules::files: ")
+			require.ErrorContains(t, err, "rule_files: ")
 			require.ErrorContains(t, err, want)
 		}
 	}
